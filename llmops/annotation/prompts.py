@@ -1,0 +1,77 @@
+"""The prompt template: the one rendering of question and context that training and serving share.
+
+An annotated prompt is plain text for people and for models without a chat template:
+
+    [Context]
+    …
+    [Question]
+    …
+    [Answer]
+    …
+    ####
+
+Chat models get the same as messages, rendered by their own chat template. Text from outside never opens or closes a
+section and never becomes a control token: see `defuse` and `encode_prompt`.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+TEMPLATE = "support-1"
+"""Version of this template; a model trained on one version is served with the same one."""
+
+END = "####"
+_MARKERS = re.compile(r"\[(?=\s*(?:context|question|answer)\s*\])|####", re.IGNORECASE)
+
+
+class Message(TypedDict):
+    """One chat message; `role` is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+def defuse(text: str) -> str:
+    """Text whose section markers no longer read as markers: `[Answer]` → `(Answer]`, `####` → `#·###`."""
+    return _MARKERS.sub(lambda match: "(" if match.group() == "[" else "#\u00b7###", text)
+
+
+def annotate(question: str, answer: str, context: str = "") -> str:
+    """The annotated prompt; sections without text are left out."""
+    sections = (("[Context]", context), ("[Question]", question), ("[Answer]", answer))
+    lines = [f"{marker}\n{defuse(text)}" for marker, text in sections if text]
+    return "\n".join([*lines, END])
+
+
+def chat_messages(system: str, question: str, context: str = "") -> list[Message]:
+    """The conversation up to the point where the assistant answers."""
+    user = f"[Context]\n{defuse(context)}\n[Question]\n{defuse(question)}" if context else question
+    return [Message(role="system", content=system), Message(role="user", content=user)]
+
+
+def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
+    """Token ids of the conversation and of the opening of the assistant's turn, by the tokenizer's chat template.
+
+    `tokenizer` is a transformers tokenizer. Control tokens written out in a message are broken up first, so that only
+    the template itself produces special ids.
+    """
+    safe = [Message(role=item["role"], content=_break_up(item["content"], tokenizer)) for item in messages]
+    text = tokenizer.apply_chat_template(safe, add_generation_prompt=True, tokenize=False)
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def encode_answer(tokenizer: Any, answer: str) -> list[int]:
+    """Token ids of an answer, closed by the end token that stops generation."""
+    ids: list[int] = tokenizer(_break_up(answer, tokenizer), add_special_tokens=False)["input_ids"]
+    return [*ids, tokenizer.eos_token_id]
+
+
+def _break_up(text: str, tokenizer: Any) -> str:
+    """Put a space after the first character of every control token that stands in the text."""
+    tokens = [token for token in {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()} if token.strip()]
+    if not tokens:
+        return text
+    pattern = re.compile("|".join(re.escape(token) for token in sorted(tokens, key=len, reverse=True)))
+    return pattern.sub(lambda match: f"{match.group()[0]} {match.group()[1:]}", text)

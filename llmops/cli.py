@@ -1,0 +1,113 @@
+"""The command line: one command per stage, imported only when it runs.
+
+stdout carries the result alone (the URI of the artifact, or a table that was asked for); everything else, also what
+libraries print, goes to stderr. Exit status: 0 done, 1 failed, 2 wrong usage, 99 refused with a reason.
+"""
+
+import os
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import structlog
+from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts.config import Dict
+
+from llmops import artifacts, logs
+from llmops.errors import SKIPPED_STATUS, LlmopsError, Refused
+from llmops.recipe import load
+from llmops.settings import Settings
+
+_STAGES = {
+    "import-model": ("llmops.foundation.stage:import_model", "Bring a base model into the lake as safetensors."),
+    "collect": ("llmops.collection.stage:collect_sources", "Collect one day of raw rows from all sources."),
+    "redact": ("llmops.redaction.stage:redact_rows", "Take personal data out of the raw text."),
+    "clean": ("llmops.cleaning.stage:clean_rows", "Normalise text and drop unusable and duplicate rows, with Spark."),
+    "annotate": (
+        "llmops.annotation.stage:annotate_rows",
+        "Make annotated prompts: [Context] [Question] [Answer] ####.",
+    ),
+    "split": ("llmops.splitting.stage:split_examples", "Join all days up to one into train, validation and test."),
+    "tokenize": ("llmops.tokenization.stage:tokenize_examples", "Turn examples into token ids and attention masks."),
+    "materialize": (
+        "llmops.features.stage:materialize_features",
+        "Store token features in Feast; retrieve the training set.",
+    ),
+    "tune": ("llmops.tuning.stage:tune_hyperparameters", "Search hyper-parameters with short QLoRA trials."),
+    "finetune": ("llmops.training.stage:finetune_adapter", "Fine-tune a LoRA adapter on the 4-bit base (QLoRA)."),
+    "evaluate": (
+        "llmops.evaluation.stage:evaluate_candidate",
+        "Score candidate, untuned model and champion on the test part.",
+    ),
+    "gate": ("llmops.governance.stage:gate_candidate", "Decide whether the candidate may be published, and why."),
+    "publish": ("llmops.publishing.stage:publish_release", "Sign a release and make it the champion."),
+}
+_TOOLS = {
+    "create-keys": ("llmops.publishing.signing:create_keys", "Create the key pair that signs and verifies releases."),
+    "show-champion": ("llmops.publishing.releases:show_champion", "Show what is served, after verifying it."),
+    "show-features": ("llmops.features.online:show_features", "Read the online features of one example."),
+}
+
+app = App(name="llmops", result_action="return_value", help=__doc__)
+for _group, _commands in (("Stages, in the order of the pipeline", _STAGES), ("Tools", _TOOLS)):
+    for _name, (_target, _help) in _commands.items():
+        app.command(_target, name=_name, help=_help, group=Group.create_ordered(_group))
+app.command("llmops.quarantine:app", name="quarantine", help="Look at rows that were set aside.", group="Tools")
+
+
+@app.meta.default
+def launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    recipe: Path | None = None,
+    force: Annotated[bool, Parameter(negative=())] = False,
+) -> Any:
+    """Run one command.
+
+    Parameters
+    ----------
+    recipe
+        TOML file with the configuration of every stage; flags win over it.
+    force
+        Recompute although an equal artifact stands at the target.
+    """
+    if recipe is not None:
+        tables = load(recipe).model_dump(mode="json", exclude_unset=True)
+        source = {name.replace("_", "-"): {"config": table} for name, table in tables.items()}
+        app.config = (Dict(source, source=str(recipe)),)
+    settings = Settings()
+    logs.configure(settings.log_format)
+    command, bound, ignored = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    given = {name: settings for name, kind in ignored.items() if kind is Settings}
+    with (
+        artifacts.recomputing() if force else nullcontext(),
+        structlog.contextvars.bound_contextvars(command=tokens[:1]),
+    ):
+        return command(*bound.args, **bound.kwargs, **given)
+
+
+def main() -> None:
+    """Entry point of the `llmops` script."""
+    result_stream = _stdout_for_results_only()
+    try:
+        result = app.meta(exit_on_error=False, print_error=False, result_action="return_value")
+    except Refused as refusal:
+        print(f"not done: {refusal}", file=sys.stderr)
+        sys.exit(SKIPPED_STATUS)
+    except CycloptsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except LlmopsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    if result is not None:
+        print(result.uri if isinstance(result, artifacts.Manifest) else result, file=result_stream, flush=True)
+
+
+def _stdout_for_results_only() -> TextIO:
+    """Point file descriptor 1 at stderr, where Java and C libraries may print, and return the real stdout."""
+    if {"--help", "-h", "--version"} & set(sys.argv[1:]) or len(sys.argv) == 1:
+        return sys.stdout
+    real = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return real

@@ -1,0 +1,18 @@
+"""How models are compared on the test part."""
+
+from pydantic import Field
+
+from llmops.config import StageConfig
+
+
+class EvaluateConfig(StageConfig):
+    """Configuration of `llmops evaluate`."""
+
+    max_examples: int = Field(200, ge=1)
+    """Examples of the test part that are scored, the first by row id."""
+    generated_examples: int = Field(32, ge=1)
+    """How many of them are also answered in full, for token F1 and ROUGE-L."""
+    max_new_tokens: int = Field(64, ge=1)
+    """Longest generated answer."""
+    batch_size: int = Field(16, ge=1)
+    """Examples scored or answered at once."""

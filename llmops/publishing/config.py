@@ -1,0 +1,16 @@
+"""What a release is called, and how it answers by default."""
+
+from pydantic import Field
+
+from llmops.config import StageConfig
+
+
+class PublishConfig(StageConfig):
+    """Configuration of `llmops publish`."""
+
+    name: str = Field("support-assistant", pattern=r"^[a-z][a-z0-9-]{1,40}$")
+    """Name of the model in the registry, and first part of every version."""
+    max_new_tokens: int = Field(96, ge=1)
+    """Default length of an answer."""
+    temperature: float = Field(0.0, ge=0, le=2)
+    """Default sampling temperature; 0 means greedy."""

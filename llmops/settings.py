@@ -1,0 +1,29 @@
+"""Where things are and with which credentials: the only module that reads the environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read from `LLMOPS_*` variables once, at the edge (CLI, service), and passed in from there."""
+
+    model_config = SettingsConfigDict(env_prefix="LLMOPS_", frozen=True, use_attribute_docstrings=True)
+
+    home: Path = Path(".llmops")
+    """Folder of everything this machine keeps: keys, logs, databases and, unless told otherwise, the lake."""
+    lake: str = ".llmops/lake"
+    """Root of all artifacts, as any fsspec URI."""
+    spark_master: str = "local[*]"
+    """Where Spark runs."""
+    feature_repo: Path = Path("feature_repo")
+    """Folder with `feature_store.yaml`; `feast apply` has been run on it by the deployment."""
+    tracking_uri: str = "sqlite:///.llmops/mlflow.db"
+    """MLflow's tracking store and registry."""
+    signing_key: Path = Path(".llmops/keys/signing.pem")
+    """Ed25519 private key that signs releases (PEM, PKCS 8); `llmops create-keys` makes one."""
+    trusted_key: Path = Path(".llmops/keys/trusted.pem")
+    """Ed25519 public key that releases must verify against (PEM)."""
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """ECS JSON lines, coloured console lines, or whichever suits stderr."""
