@@ -173,7 +173,7 @@ def ancestors(manifest: Manifest) -> Iterator[Manifest]:
         found = find(item.uri)
         if found is None or found.digest != item.digest:
             raise MissingArtifactError(
-                f"{item.uri}: gone or replaced since {manifest.uri} was made; run the stages after `llmops {item.stage}`"
+                f"{item.uri}: gone or replaced since {manifest.uri} was made; redo what follows `{item.stage}`"
             )
         yield found
         waiting.extend(found.inputs)

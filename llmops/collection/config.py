@@ -89,7 +89,7 @@ class TextSource(_SourceConfig):
 
 
 class ChatSource(_SourceConfig):
-    """Turns of a chat log; fields: `question` (a customer's lines), `answer` (the agent's), `customer`, `agent`, `time`."""
+    """Turns of a chat log; fields: `question` (customer), `answer` (agent), `customer`, `agent`, `time`."""
 
     kind: Literal["chat"]
     line: str = r"^\[(?P<time>[^\]]+)\] <(?P<nick>[^>]+)> ?(?P<text>.*)$"
