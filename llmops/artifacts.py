@@ -95,6 +95,11 @@ def join(uri: str, *names: str) -> str:
     return "/".join([uri.rstrip("/"), *(name.strip("/") for name in names)])
 
 
+def day_of(uri: str) -> date:
+    """The day of a daily artifact, from the `ds=YYYY-MM-DD` at the end of its URI."""
+    return date.fromisoformat(uri.rstrip("/").rsplit("ds=", 1)[-1])
+
+
 @contextmanager
 def recomputing(wanted: bool = True) -> Iterator[None]:
     """Within this context stages do their work even when an equal artifact stands already (`--force`)."""
@@ -292,7 +297,7 @@ class Attempt:
 
     def write_bytes(self, name: str, data: bytes) -> Self:
         """Write a file that is not a table, such as a report."""
-        _put(self.files, f"{self._root}/{self._name}/{name}", data)
+        put(self.files, f"{self._root}/{self._name}/{name}", data)
         return self
 
     def set_aside(self, rows: Sequence[dict[str, Any]]) -> Self:
@@ -353,7 +358,7 @@ class Attempt:
         )
         if sign is not None:
             manifest = manifest.model_copy(update={"signature": sign(manifest)})
-        _put(self.files, f"{self._root}/{MANIFEST}", manifest.model_dump_json(indent=2).encode())
+        put(self.files, f"{self._root}/{MANIFEST}", manifest.model_dump_json(indent=2).encode())
         log.info("artifact.committed", stage=self.stage, uri=self.target, seconds=manifest.seconds, **manifest.counts)
         return manifest
 
@@ -368,7 +373,7 @@ class Attempt:
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
         files, path = fsspec.url_to_fs(uri)
-        _put(files, path, buffer.getvalue())
+        put(files, path, buffer.getvalue())
 
     def _hash_files(self, folder: str) -> tuple[DataFile, ...]:
         paths = self.files.find(f"{self._root}/{folder}")
@@ -428,7 +433,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _put(files: AbstractFileSystem, path: str, data: bytes) -> None:
+def put(files: AbstractFileSystem, path: str, data: bytes) -> None:
     """Write a whole file or nothing: rename into place on disk, a single PUT on object stores."""
     if not _is_local(files):
         files.pipe_file(path, data)

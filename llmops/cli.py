@@ -16,7 +16,7 @@ from cyclopts.config import Dict
 
 from llmops import artifacts, logs
 from llmops.errors import SKIPPED_STATUS, LlmopsError, Refused
-from llmops.recipe import load
+from llmops.recipe import defaults, load
 from llmops.settings import Settings
 
 _STAGES = {
@@ -50,10 +50,11 @@ _TOOLS = {
 }
 
 app = App(name="llmops", result_action="return_value", help=__doc__)
-for _group, _commands in (("Stages, in the order of the pipeline", _STAGES), ("Tools", _TOOLS)):
-    for _name, (_target, _help) in _commands.items():
-        app.command(_target, name=_name, help=_help, group=Group.create_ordered(_group))
-app.command("llmops.quarantine:app", name="quarantine", help="Look at rows that were set aside.", group="Tools")
+_PIPELINE, _BESIDE = Group.create_ordered("Stages, in the order of the pipeline"), Group.create_ordered("Tools")
+for _group, _commands in ((_PIPELINE, _STAGES), (_BESIDE, _TOOLS)):
+    for _place, (_name, (_target, _help)) in enumerate(_commands.items()):
+        app.command(_target, name=_name, help=_help, group=_group, sort_key=_place)
+app.command("llmops.quarantine:app", name="quarantine", help="Look at rows that were set aside.", group=_BESIDE)
 
 
 @app.meta.default
@@ -71,10 +72,9 @@ def launch(
     force
         Recompute although an equal artifact stands at the target.
     """
-    if recipe is not None:
-        tables = load(recipe).model_dump(mode="json", exclude_unset=True)
-        source = {name.replace("_", "-"): {"config": table} for name, table in tables.items()}
-        app.config = (Dict(source, source=str(recipe)),)
+    tables = defaults() if recipe is None else load(recipe).model_dump(mode="json", exclude_none=True)
+    source = {name.replace("_", "-"): {"config": table} for name, table in tables.items()}
+    app.config = (Dict(source, source=str(recipe or "defaults")),)
     settings = Settings()
     logs.configure(settings.log_format)
     command, bound, ignored = app.parse_args(tokens, exit_on_error=False, print_error=False)

@@ -43,6 +43,12 @@ class Recipe(BaseModel):
     publish: PublishConfig = PublishConfig()
 
 
+def defaults() -> dict[str, Any]:
+    """The tables that a command runs with when no recipe is given; stages without defaults for all keys are absent."""
+    fields = Recipe.model_fields.items()
+    return {name: field.default.model_dump(mode="json") for name, field in fields if not field.is_required()}
+
+
 def load(path: Path) -> Recipe:
     """Read and validate a recipe.
 

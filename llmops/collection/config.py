@@ -94,8 +94,8 @@ class ChatSource(_SourceConfig):
     kind: Literal["chat"]
     line: str = r"^\[(?P<time>[^\]]+)\] <(?P<nick>[^>]+)> ?(?P<text>.*)$"
     """Regular expression of a line, with the groups `time`, `nick` and `text` (and `date`, where it stands apart)."""
-    agents: tuple[str, ...] = ("*",)
-    """Nicknames (glob patterns) of the people who answer."""
+    agents: tuple[str, ...] = ()
+    """Nicknames (glob patterns) of the people who answer; without any, every line stands alone as a question."""
 
 
 Source = Annotated[

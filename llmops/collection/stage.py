@@ -1,0 +1,101 @@
+"""`llmops collect`: one day's raw rows from every source of the recipe."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+import pyarrow as pa
+import structlog
+from cyclopts import Parameter
+
+from llmops import artifacts, schemas
+from llmops.artifacts import Manifest
+from llmops.collection import rows
+from llmops.collection.config import CollectConfig, Source, SqlSource
+from llmops.collection.files import SourceFile, locate
+from llmops.collection.records import Broken, Record, UnreadableError
+from llmops.collection.sources import chat, csv, html, json, pdf, sql, text, xml
+from llmops.errors import ConfigurationError, FrozenArtifactError, Refused
+
+STAGE, VERSION = "collect", 1
+_FETCH: dict[str, Callable[..., Iterator[Record | Broken]]] = {
+    "csv": csv.fetch,
+    "json": json.fetch,
+    "xml": xml.fetch,
+    "html": html.fetch,
+    "pdf": pdf.fetch,
+    "text": text.fetch,
+    "chat": chat.fetch,
+}
+log = structlog.get_logger()
+
+
+def collect_sources(
+    root: str,
+    target: str,
+    *,
+    config: CollectConfig,
+    day: date,
+    recollect: Annotated[bool, Parameter(negative=())] = False,
+) -> Manifest:
+    """Collect the rows of `day` from all sources below `root` into `target` (`schemas.RAW`).
+
+    What is collected once is frozen: a second call returns it as it is, whatever the sources hold by then. With
+    `recollect` the sources are read again. A broken record or file is set aside with its reason.
+
+    Raises SourceError for a root or address that cannot be reached, FrozenArtifactError when the day was collected with
+    another configuration, Refused when no source has anything for the day.
+    """
+    with artifacts.recomputing(recollect):  # --force does not thaw raw data
+        attempt = artifacts.begin(target, stage=STAGE, version=VERSION, config=config, day=day)
+    if attempt.committed:
+        return attempt.committed
+    if not recollect and artifacts.find(target) is not None:
+        raise FrozenArtifactError(
+            f"{target}: raw data is frozen and was collected with another configuration; "
+            f"pass --recollect to read the sources again"
+        )
+    _require_unique_names(config)
+    kept: list[rows.Row] = []
+    aside: list[rows.Row] = []
+    fetched_at = datetime.now(UTC)
+    for source in config.sources:
+        collected = list(_collect(root, source, day, fetched_at))
+        kept += [row for row, _ in collected if row]
+        aside += [row for _, row in collected if row]
+        reasons = Counter(row["rule"] for _, row in collected if row)
+        log.info("source.collected", source=source.name, rows=sum(1 for row, _ in collected if row), **reasons)
+    if not kept and not aside:
+        raise Refused(f"no source has anything for {day} below {root}; check the day, the root and the sources' paths")
+    attempt.write_table(pa.Table.from_pylist(kept, schema=schemas.RAW), schemas.RAW)
+    return attempt.set_aside(aside).commit(counts=dict(Counter(f"from_{row['kind']}" for row in kept)))
+
+
+def _collect(
+    root: str, source: Source, day: date, fetched_at: datetime
+) -> Iterator[tuple[rows.Row | None, rows.Row | None]]:
+    files = locate(root, source.path, day)
+    if not files:
+        log.warning("source.found_empty", source=source.name, path=source.path)
+    for file in files:
+        yield from rows.map_records(_read(file, source, day), source, file.name, day, fetched_at)
+
+
+def _read(file: SourceFile, source: Source, day: date) -> list[Record | Broken]:
+    """All records of a file, or one Broken for a file that is not of its kind."""
+    try:
+        data = file.read()
+        found: Any = (
+            sql.fetch(data, source, day) if isinstance(source, SqlSource) else _FETCH[source.kind](data, source)
+        )
+        return list(found)
+    except UnreadableError as error:
+        return [Broken("unreadable_file", str(error))]
+
+
+def _require_unique_names(config: CollectConfig) -> None:
+    names = Counter(source.name for source in config.sources)
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+        raise ConfigurationError(f"sources named twice: {', '.join(twice)}; give each source a name of its own")
