@@ -5,6 +5,7 @@ Used within a day by `clean` (on Spark) and across days by `split`.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from rensa import RMinHash
 
@@ -22,8 +23,15 @@ def shingles(text: str, characters: int = 5) -> set[str]:
 
 def jaccard(one: str, other: str, characters: int = 5) -> float:
     """Size of the intersection of the two shingle sets over that of their union, from 0 to 1."""
-    left, right = shingles(one, characters), shingles(other, characters)
-    return len(left & right) / len(left | right)
+    left, right = _remembered_shingles(one, characters), _remembered_shingles(other, characters)
+    shared = len(left & right)
+    return shared / (len(left) + len(right) - shared)
+
+
+@lru_cache(maxsize=2_000)
+def _remembered_shingles(text: str, characters: int) -> frozenset[str]:
+    """Candidates of one text come in a row, and popular texts are candidates often."""
+    return frozenset(shingles(text, characters))
 
 
 def numbers(text: str) -> str:
