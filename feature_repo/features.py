@@ -1,0 +1,63 @@
+"""What the feature store holds: `llm_training_features`, the token ids that models are trained on.
+
+Applied by the deployment, never by a task:
+
+    LLMOPS_LAKE="$PWD/.llmops/lake" feast --chdir feature_repo apply --skip-source-validation
+
+The source is a folder of Parquet files that `llmops materialize` appends to; before its first run it is empty, hence
+the flag. `feast apply` changes into this folder, so the lake's path must be absolute.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+from feast import Entity, FeatureView, Field, FileSource, ValueType
+from feast.types import Array, Int32, String
+
+from llmops.errors import ConfigurationError
+from llmops.features.rows import VIEW, log_uri
+from llmops.settings import Settings
+
+lake = Settings().lake
+if "://" not in lake:
+    if not Path(lake).is_absolute():
+        raise ConfigurationError(f'LLMOPS_LAKE is {lake!r}; set it to an absolute path, such as "$PWD/.llmops/lake"')
+    Path(log_uri(lake)).mkdir(parents=True, exist_ok=True)
+
+example = Entity(
+    name="example",
+    join_keys=["example_id"],
+    value_type=ValueType.STRING,
+    description="A question with its answer: row_id of the training example.",
+)
+tokenizer = Entity(
+    name="tokenizer",
+    join_keys=["tokenizer"],
+    value_type=ValueType.STRING,
+    description="Fingerprint of the tokenizer: ids of one tokenizer mean nothing to a model with another.",
+)
+
+source = FileSource(
+    name=f"{VIEW}_log",
+    path=log_uri(lake),
+    timestamp_field="event_timestamp",
+    created_timestamp_column="created",
+)
+
+llm_training_features = FeatureView(
+    name=VIEW,
+    entities=[example, tokenizer],
+    schema=[
+        Field(name="token_ids", dtype=Array(Int32), description="Prompt, answer and end token, unpadded."),
+        Field(name="attention_mask", dtype=Array(Int32), description="Ones, as long as token_ids."),
+        Field(name="prompt_tokens", dtype=Int32, description="Leading ids that carry no loss."),
+        Field(name="part", dtype=String, description="train, validation or test."),
+        Field(name="source", dtype=String, description="Name of the source in the recipe."),
+        Field(name="template", dtype=String, description="Version of the prompt template."),
+        Field(name="example_id", dtype=String),
+        Field(name="tokenizer", dtype=String),
+    ],
+    source=source,
+    ttl=timedelta(0),  # unlimited: an example does not go stale
+    online=True,  # read by `llmops show-features` and by the parity check of every materialization
+)

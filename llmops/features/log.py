@@ -1,0 +1,47 @@
+"""The offline feature log on disk or object store: a folder of Parquet files, appended to and never rewritten."""
+
+import os
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from llmops import digests
+from llmops.features.rows import LOG, log_uri
+
+
+def read_log(lake: str, columns: Sequence[str], example_id: str | None = None) -> pa.Table:
+    """These columns of all rows of the log, or of one example's."""
+    files, folder = fsspec.url_to_fs(log_uri(lake))
+    tables = [pa.schema([LOG.field(name) for name in columns]).empty_table()]
+    filters = None if example_id is None else [("example_id", "==", example_id)]
+    for path in sorted(files.glob(f"{folder}/*.parquet")):
+        with files.open(path, "rb") as stream:
+            tables.append(pq.read_table(stream, columns=list(columns), filters=filters))
+    return pa.concat_tables(tables)
+
+
+def append_to_log(lake: str, rows: pa.Table) -> None:
+    """Add rows of LOG as one file, whole or not at all, under a name made from their content.
+
+    The file is written beside the folder first: dask, which reads it for Feast, would open even a hidden file in it.
+    """
+    if rows.num_rows == 0:
+        return
+    buffer = BytesIO()
+    pq.write_table(rows, buffer, compression="zstd")
+    name = f"{digests.of_rows(rows.drop_columns(['created']).to_batches())[:32]}.parquet"
+    files, folder = fsspec.url_to_fs(log_uri(lake))
+    if "file" not in files.protocol:
+        files.pipe_file(f"{folder}/{name}", buffer.getvalue())
+        return
+    waiting = Path(folder).parent / f"_appending-{name}"
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with waiting.open("wb") as stream:
+        stream.write(buffer.getvalue())
+        stream.flush()
+        os.fsync(stream.fileno())
+    waiting.replace(Path(folder) / name)
