@@ -1,0 +1,39 @@
+# Everything a developer or operator starts. `make` alone explains it.
+.DEFAULT_GOAL := help
+.PHONY: help setup lock demo up down test test-slow lint bench
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest -p tests.no_skips
+
+help:  ## Show this
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup:  ## Set this machine up (quick when nothing changed)
+	@scripts/setup.sh
+
+demo: setup  ## From raw data to an answer, through Airflow
+	@$(PYTHON) -m scripts.demo
+
+up: setup  ## Start Airflow, MLflow's UI and the service for use in a browser
+	@$(PYTHON) -m scripts.stack up
+
+down:  ## End them all
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m scripts.stack down; else echo "nothing was set up"; fi
+
+lint: setup  ## Format, lint, types, import contracts
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+test: lint  ## Lint and tests, as CI runs them; a skipped test fails
+	$(PYTEST)
+
+test-slow: setup  ## Kill, outage and long runs
+	$(PYTEST) -m 'slow and not gpu'
+
+lock:  ## Resolve requirements.lock anew from pyproject.toml
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+
+bench: setup  ## Run a benchmark against its peer: make bench NAME=quickstart
+	@test -f 'benchmarks/$(NAME).py' || { echo "no such benchmark: '$(NAME)'; there are: $$(cd benchmarks && ls *.py | sed 's/\.py//' | xargs)"; exit 2; }
+	@$(PYTHON) -m 'benchmarks.$(NAME)'
