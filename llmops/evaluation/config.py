@@ -13,6 +13,10 @@ class EvaluateConfig(StageConfig):
     generated_examples: int = Field(32, ge=1)
     """How many of them are also answered in full, for token F1 and ROUGE-L."""
     max_new_tokens: int = Field(64, ge=1)
-    """Longest generated answer."""
+    """Longest generated answer, alike for every model; what a reference answer says beyond it is missed."""
     batch_size: int = Field(16, ge=1)
-    """Examples scored or answered at once."""
+    """Examples answered at once."""
+    resamples: int = Field(1_000, ge=100)
+    """Bootstrap samples of examples behind every 95 % interval."""
+    seed: int = 0
+    """Seed of the bootstrap."""

@@ -23,8 +23,9 @@ class FinetuneConfig(StageConfig):
     """Peak learning rate, reached after the warm-up; it decays to zero along a half cosine."""
     batch_size: int = Field(4, ge=1)
     """Examples between two optimizer steps."""
-    micro_batch_size: int = Field(4, ge=1)
-    """Examples in one forward pass; gradients accumulate up to `batch_size`."""
+    micro_batch_tokens: int = Field(1024, ge=1)
+    """Tokens (padding included) in one forward pass, unless one example alone is longer; gradients accumulate up to
+    `batch_size`. Lower it when memory runs out: results stay the same up to rounding."""
     max_tokens: int = Field(16_000, ge=1)
     """Budget: training stops after the step that reaches this many real (non-padding) tokens."""
     max_epochs: int = Field(3, ge=1)
@@ -35,6 +36,8 @@ class FinetuneConfig(StageConfig):
     """AdamW's weight decay."""
     max_gradient_norm: float = Field(1.0, gt=0)
     """Gradients are clipped to this norm."""
+    validation_examples: int = Field(16, ge=0)
+    """Examples of the validation part, the first by row id, whose loss is measured before and after training."""
     seed: int = 0
     """Order of the examples and initial adapter weights."""
     lora: LoraConfig = LoraConfig()

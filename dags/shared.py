@@ -1,0 +1,107 @@
+"""What the DAGs here share: where the project stands, which day a run is about, how a task runs one `llmops` command.
+
+Imports Airflow and the standard library only: the scheduler parses these files again and again.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import CronDataIntervalTimetable
+
+PROJECT = Path(os.environ.get("LLMOPS_PROJECT") or Path(__file__).resolve().parent.parent)
+"""Root of the repository: where `llmops` commands run and relative paths start."""
+_LAKE = os.environ.get("LLMOPS_LAKE") or ".llmops/lake"
+LAKE = _LAKE if "://" in _LAKE else str(PROJECT / _LAKE)
+"""Root of all artifacts; the same variable and default as in `llmops.settings`, made absolute."""
+SOURCE = os.environ.get("LLMOPS_SOURCE") or "examples/shop"
+"""Root of the raw data, unless a run names another one."""
+SCHEDULE = os.environ.get("LLMOPS_SCHEDULE") or "0 0 * * *"
+"""Cron expression (UTC) of the daily run; `none` leaves only the runs that someone starts."""
+
+RETRIES = {
+    "retries": 2,
+    "retry_delay": timedelta(seconds=20),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=10),
+}
+"""Waits about 20 and 40 seconds; a stage that was interrupted starts anew and commits whole or not at all."""
+
+
+class Run(Protocol):
+    """The part of Airflow's `dag_run` that is read here."""
+
+    data_interval_start: datetime | None
+    data_interval_end: datetime | None
+    run_after: datetime
+    run_type: str
+
+
+def run_day(dag_run: Run, params: Mapping[str, Any]) -> str:
+    """The day, as YYYY-MM-DD in UTC, that a run is about, whatever started it.
+
+    The param `day` decides where it is given. Else it is the day on which the data interval starts: scheduled and
+    backfilled runs have one, and so have manual ones with a logical date. Else (manual, asset-triggered, or an interval
+    without length, which says nothing) it is the last day that was complete when the run became due.
+
+    Raises ValueError for a `day` that is no date.
+    """
+    if params.get("day"):
+        return date.fromisoformat(params["day"]).isoformat()
+    start, end = dag_run.data_interval_start, dag_run.data_interval_end
+    if start is not None and end is not None and start < end:
+        return start.astimezone(UTC).date().isoformat()
+    due = start or dag_run.run_after
+    return (due.astimezone(UTC).date() - timedelta(days=1)).isoformat()
+
+
+def is_training_wanted(dag_run: Run, params: Mapping[str, Any]) -> bool:
+    """Whether the run goes on to the model: the param `train` says so, and `auto` means all but backfilled runs."""
+    return {"yes": True, "no": False}.get(params["train"], not is_backfill(dag_run))
+
+
+def is_backfill(dag_run: Run) -> bool:
+    """Whether `airflow backfill` (or its button) made the run; such a run never moves the champion."""
+    return dag_run.run_type == "backfill"  # a str Enum: str() of it would be "DagRunType.BACKFILL"
+
+
+def daily_schedule() -> CronDataIntervalTimetable | None:
+    """Runs whose data interval is the day that has just ended, or None for no scheduled runs."""
+    return None if SCHEDULE == "none" else CronDataIntervalTimetable(SCHEDULE, timezone="UTC")
+
+
+def recipe_names() -> list[str]:
+    """Names of the files in recipes/, without `.toml`."""
+    return sorted(path.stem for path in (PROJECT / "recipes").glob("*.toml"))
+
+
+def stage(command: str, arguments: str, *, timeout: timedelta, pool: str | None = None) -> BashOperator:
+    """A task that runs one stage as `llmops … COMMAND ARGUMENTS`.
+
+    `arguments` may refer to the variables below as "$NAME", in double quotes. Values reach the shell through its
+    environment and are never part of the command's text, so that no param can become a command. The last line that the
+    command prints, the artifact's URI, is the task's XCom. Exit status 99 (refused, for a reason in the log) skips
+    the task and what follows it; the run still succeeds.
+    """
+    return BashOperator(
+        task_id=command.replace("-", "_"),
+        bash_command=f'exec llmops --recipe "$RECIPE" ${{FORCE:+--force}} {command} {arguments}',
+        env={
+            "RECIPE": "recipes/{{ params.recipe }}.toml",
+            "DAY": "{{ run_day(dag_run, params) }}",
+            "SOURCE": "{{ params.source }}",
+            "LLMOPS_LAKE": LAKE,
+            "LAKE": LAKE,
+            "MODEL": LAKE + "/models/{{ params.recipe }}",
+            "FORCE": "{{ 'yes' if params.force else '' }}",
+            "RECOLLECT": "{{ 'yes' if params.recollect else '' }}",
+        },
+        append_env=True,
+        cwd=str(PROJECT),
+        skip_on_exit_code=99,
+        execution_timeout=timeout,
+        **({"pool": pool} if pool else {}),
+    )

@@ -1,0 +1,60 @@
+"""`llmops gate`: decides whether a candidate may be published. A refusal is a decision like any other."""
+
+import json
+from pathlib import PurePosixPath
+
+import structlog
+
+from llmops import artifacts, digests
+from llmops.artifacts import Manifest
+from llmops.errors import MissingArtifactError
+from llmops.governance.config import GateConfig
+from llmops.governance.gate import decide
+
+log = structlog.get_logger()
+
+
+def gate_candidate(evaluation: str, target: str, *, config: GateConfig) -> Manifest:
+    """Write decision.json: `approved` and, for every check, a reason with its numbers.
+
+    `manifest.metrics` holds approved as 1 or 0. `llmops publish` acts on approved decisions only.
+    """
+    evaluated = artifacts.read(evaluation, "evaluate")
+    faults = find_lineage_faults(evaluated)
+    attempt = artifacts.begin(
+        target,
+        stage="gate",
+        version=1,
+        config=config,
+        inputs=[evaluated],
+        day=evaluated.day,
+        depends_on={"lineage_faults": digests.of_json(faults)},  # a lineage may break, or be repaired, later
+    )
+    if attempt.committed:
+        return attempt.committed
+    (name,) = [name for name in evaluated.names(".json") if PurePosixPath(name).name == "evaluation.json"]
+    figures = json.loads(artifacts.read_file(evaluated, name))
+    decision = decide(figures["models"], faults, config)
+    log.info("candidate.approved" if decision.approved else "candidate.refused", reasons=decision.reasons)
+    attempt.write_bytes(
+        "decision.json", digests.canonical_json({"approved": decision.approved, "reasons": decision.reasons})
+    )
+    return attempt.commit(metrics={"approved": float(decision.approved)})
+
+
+def find_lineage_faults(evaluated: Manifest) -> list[str]:
+    """What is wrong with the way from raw data to the candidate, in words; empty when nothing is.
+
+    The champion's own lineage does not count: its data may have been replaced since it was published.
+    """
+    own = evaluated.model_copy(update={"inputs": tuple(item for item in evaluated.inputs if item.stage != "publish")})
+    try:
+        behind = list(artifacts.ancestors(own))
+    except MissingArtifactError as error:
+        log.warning("lineage.broken", reason=str(error))
+        return ["the lineage is broken: an artifact behind the candidate is gone or was replaced since"]
+    raw = [item for item in behind if item.stage == "collect"]
+    redacted = {source.digest for item in behind if item.stage == "redact" for source in item.inputs}
+    if not raw:
+        return ["no raw data stands behind the candidate: nothing shows that it was redacted"]
+    return sorted(f"the raw data of {item.day} was not redacted" for item in raw if item.digest not in redacted)

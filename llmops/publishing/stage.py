@@ -1,0 +1,148 @@
+"""`llmops publish`: a signed release folder, its mirror in MLflow, and last the pointer that makes it the champion."""
+
+import json
+from fnmatch import fnmatch
+from typing import Annotated, Any
+
+import structlog
+from cyclopts import Parameter
+
+from llmops import artifacts, digests
+from llmops.artifacts import Attempt, Manifest
+from llmops.errors import ArtifactError, Refused, SignatureError
+from llmops.publishing import card, releases, signing
+from llmops.publishing.config import PublishConfig
+from llmops.publishing.lineage import Lineage, trace
+from llmops.publishing.releases import BaseModelRecord, Champion, ReleaseRecord
+from llmops.settings import Settings
+
+_ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
+_TOKENIZER_FILES = (
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "chat_template.jinja",
+)
+log = structlog.get_logger()
+
+
+def publish_release(
+    decision: str,
+    target: str,
+    *,
+    config: PublishConfig,
+    settings: Annotated[Settings, Parameter(parse=False)],
+) -> Manifest:
+    """Release the candidate of an approved decision under `target`/VERSION and make it the champion.
+
+    Cut short anywhere, a rerun completes it: the release is found by its cache key, the mirror by digests, and
+    champion.json is written last. Raises Refused when the decision did not approve, was taken against another champion
+    than the present one, or is about an adapter that is champion already; SignatureError when the keys do not fit.
+    """
+    lineage = trace(artifacts.read(decision, stage="gate"))
+    _refuse_unless_due(lineage, releases.read_champion(settings.lake, settings.trusted_key))
+    record = _record(lineage, config, settings)
+    release = _write_release(artifacts.join(target, record.version), record, lineage, config, settings)
+
+    # MLflow takes 3 CPU seconds to import: a publication that is refused does not pay them.
+    from llmops.publishing.registry import mirror  # noqa: PLC0415 - see above
+
+    mirror(release, record, lineage, name=config.name, tracking_uri=settings.tracking_uri)
+    releases.write_champion(settings.lake, release, record.version, settings=settings)
+    return release
+
+
+def _refuse_unless_due(lineage: Lineage, champion: Champion | None) -> None:
+    decision = _read_json(lineage.decision, "decision.json")
+    if not decision["approved"]:
+        raise Refused(f"the candidate was not approved: {'; '.join(decision['reasons'])}")
+    if champion is None and lineage.compared_champion is None:
+        return
+    if champion is not None:
+        if lineage.decision.digest in {item.digest for item in champion.release.inputs}:
+            return  # a rerun of the very publication that made the champion
+        if champion.record.adapter == lineage.adapter.digest:
+            raise Refused(f"{champion.record.version} is champion already and was made from this adapter")
+    if champion is None or champion.release.digest != lineage.compared_champion:
+        present = champion.record.version if champion else "none"
+        raise Refused(
+            f"the candidate was compared with another champion than the present one ({present}); "
+            "run `llmops evaluate` and `llmops gate` again"
+        )
+
+
+def _record(lineage: Lineage, config: PublishConfig, settings: Settings) -> ReleaseRecord:
+    model = lineage.model
+    return ReleaseRecord(
+        version=f"{config.name}-{lineage.as_of.isoformat()}-{lineage.adapter.digest[:8]}",
+        as_of=lineage.as_of,
+        base=BaseModelRecord(
+            path=releases.relative_to(settings.lake, model.uri),
+            digest=model.digest,
+            licence=str(model.config["licence"]),
+            files={file.name.split("/", 1)[1]: file.sha256 for file in model.files},
+        ),
+        adapter=lineage.adapter.digest,
+        features=lineage.features.digest,
+        template=_template(lineage.features),
+        system=lineage.system,
+        max_new_tokens=config.max_new_tokens,
+        temperature=config.temperature,
+        scores=_read_json(lineage.evaluation, "evaluation.json"),
+    )
+
+
+def _template(features: Manifest) -> str:
+    """Version of the prompt template that the training set was rendered with."""
+    versions = set(artifacts.read_table(features, columns=["template"])["template"].to_pylist())
+    if len(versions) != 1:
+        raise Refused(
+            f"{features.uri}: rendered with several prompt templates ({', '.join(sorted(versions))}), "
+            "of which only one can be served; run `llmops annotate` for the older days and everything after it again"
+        )
+    return str(versions.pop())
+
+
+def _write_release(
+    uri: str, record: ReleaseRecord, lineage: Lineage, config: PublishConfig, settings: Settings
+) -> Manifest:
+    """The signed release, verified after writing: a signing key that serving does not trust must not get further."""
+    attempt = _begin(uri, lineage, config, settings)
+    if attempt.committed is None:
+        for name in _ADAPTER_FILES:
+            attempt.write_bytes(name, releases.read_named(lineage.adapter, name))
+        for name in releases.named_files(lineage.model):
+            if any(fnmatch(name, pattern) for pattern in _TOKENIZER_FILES):
+                attempt.write_bytes(name, releases.read_named(lineage.model, name))
+        for manifest, name in ((lineage.decision, "decision.json"), (lineage.evaluation, "evaluation.json")):
+            attempt.write_bytes(name, releases.read_named(manifest, name))
+        attempt.write_bytes(releases.RECORD, digests.canonical_json(record))
+        attempt.write_bytes("README.md", card.render(record, lineage).encode())
+        attempt.commit(sign=lambda manifest: signing.sign_manifest(manifest, settings.signing_key))
+    return releases.read_release(uri, settings.trusted_key)
+
+
+def _begin(uri: str, lineage: Lineage, config: PublishConfig, settings: Settings) -> Attempt:
+    """An attempt that has nothing to do if the release stands there and verifies; a damaged one is written anew."""
+
+    def begin() -> Attempt:
+        inputs, day = [lineage.decision], lineage.as_of
+        return artifacts.begin(uri, stage="publish", version=1, config=config, inputs=inputs, day=day)
+
+    attempt = begin()
+    if attempt.committed is None:
+        return attempt
+    try:
+        releases.read_release(uri, settings.trusted_key)
+    except (ArtifactError, SignatureError) as error:
+        log.warning("release.rewritten", uri=uri, reason=str(error))
+        with artifacts.recomputing():
+            return begin()
+    return attempt
+
+
+def _read_json(manifest: Manifest, name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(releases.read_named(manifest, name))
+    return content

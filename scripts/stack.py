@@ -1,0 +1,76 @@
+"""`make up` and `make down`: Airflow, MLflow's UI and the model service, for use in a browser on this machine."""
+
+import os
+import sys
+import time
+import urllib.request
+
+from scripts import service
+from scripts.local_airflow import HOME, PROJECT, USER, LocalAirflow, PlatformError, environment, free_port
+from scripts.prepare import lake
+from scripts.processes import Processes
+
+_MLFLOW_SECONDS = 180
+
+
+def up() -> int:
+    """Start what does not run yet, wait until it answers, print addresses and logins; the exit status."""
+    processes = Processes(HOME / "run")
+    if processes.running():
+        print("error: it runs already; `make down` ends it, then run this again", file=sys.stderr)
+        return 1
+    try:
+        _start(processes)
+    except BaseException as error:
+        processes.stop()
+        if not isinstance(error, PlatformError):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def down() -> int:
+    """End everything, also what a killed `make demo` left; the exit status."""
+    names = Processes(HOME / "run").stop()
+    print(f"ended: {', '.join(names)}" if names else "nothing was running")
+    return 0
+
+
+def _start(processes: Processes) -> None:
+    print("starting Airflow …", flush=True)
+    port = free_port(8080)
+    airflow = LocalAirflow()
+    client = airflow.start(processes, port, {"LLMOPS_LAKE": str(lake())})
+    shell_file = HOME / "env.sh"
+    airflow.write_shell_file(shell_file, port)
+    print(f"  Airflow   {client.address}  user {USER}, password {airflow.password}", flush=True)
+    print(f"  MLflow    {_start_mlflow(processes)}  no login", flush=True)
+    if service.has_champion(lake()):
+        print(f"  service   {service.start(processes, free_port(8000), lake())}/docs  POST /generate", flush=True)
+    else:
+        print("  service   not started: nothing is published yet; run `make demo`, or llmops_pipeline in Airflow")
+    print(f"In a shell: `. {shell_file}` makes `airflow` and `llmops` work. `make down` ends it all.")
+
+
+def _start_mlflow(processes: Processes) -> str:
+    port = free_port(5000)
+    address = f"http://127.0.0.1:{port}"
+    store = os.environ.get("LLMOPS_TRACKING_URI") or "sqlite:///.llmops/mlflow.db"  # as in llmops.settings
+    command = ["mlflow", "ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    processes.start("mlflow", [*command, "--backend-store-uri", store], environment({}), PROJECT)
+    deadline = time.monotonic() + _MLFLOW_SECONDS
+    while "mlflow" in processes.running() and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=10):
+                return address
+        except OSError:
+            time.sleep(0.5)
+    raise PlatformError(f"MLflow does not answer; the end of its log:\n{processes.tail('mlflow')}")
+
+
+if __name__ == "__main__":
+    commands = {"up": up, "down": down}
+    if len(sys.argv) != 2 or sys.argv[1] not in commands:
+        sys.exit("usage: python -m scripts.stack up|down")
+    sys.exit(commands[sys.argv[1]]())

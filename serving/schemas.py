@@ -1,0 +1,120 @@
+"""The bodies of requests and answers: strict types, bounds on every field, unknown fields refused."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from llmops.annotation import prompts
+from serving.engines.contract import Variant
+
+_MAX_CHARACTERS = 1_000_000
+_MAX_MESSAGES = 100
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=_MAX_CHARACTERS, pattern=r"\S")]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class ChatMessage(_Body):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: Text
+
+
+class GenerateRequest(_Body):
+    """A question, alone (`prompt`) or as a conversation (`messages`)."""
+
+    prompt: Text | None = None
+    """A customer's question."""
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=_MAX_MESSAGES)] | None = None
+    """A conversation that ends with the user's turn; a system message may open it and replaces the model's."""
+    context: Text | None = None
+    """Knowledge to answer the last question from."""
+    max_new_tokens: int | None = Field(None, ge=1, le=1_000_000)
+    """Longest answer in tokens; the release's default, if not given."""
+    temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
+    """0 is greedy, higher is more varied; the release's default, if not given."""
+    seed: int | None = Field(None, ge=0, lt=2**32)
+    """Equal requests with equal seeds get equal answers; drawn afresh, if not given."""
+    model: Variant = "champion"
+    """The released model, or the untuned base it was made from, for comparison."""
+
+    @model_validator(mode="after")
+    def _check_conversation(self) -> Self:
+        if (self.prompt is None) == (self.messages is None):
+            raise ValueError("give either `prompt` or `messages`")
+        if self.messages is not None:
+            turns = [item.role for item in self.messages[self.messages[0].role == "system" :]]
+            expected = ["user" if place % 2 == 0 else "assistant" for place in range(len(turns))]
+            if not turns or turns != expected or turns[-1] != "user":
+                raise ValueError("`messages` must alternate between user and assistant and end with user")
+        return self
+
+    @property
+    def characters(self) -> int:
+        """Length of everything that becomes part of the prompt."""
+        texts = [self.prompt, self.context, *(item.content for item in self.messages or ())]
+        return sum(len(text) for text in texts if text)
+
+    def conversation(self, system: str) -> list[prompts.Message]:
+        """The messages to render; `system` opens those that bring no system message of their own."""
+        given = [prompts.Message(role=item.role, content=item.content) for item in self.messages or ()]
+        if given and given[0]["role"] == "system":
+            system, given = given[0]["content"], given[1:]
+        question = given.pop()["content"] if given else str(self.prompt)
+        opening, last = prompts.chat_messages(system, question, self.context or "")
+        return [opening, *given, last]
+
+
+class Usage(_Body):
+    """Tokens that an answer cost."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class GenerateResponse(_Body):
+    """An answer, without the prompt."""
+
+    id: str
+    """Names this answer in logs."""
+    answer: str
+    model: str
+    """Version that answered."""
+    finish_reason: Literal["stop", "length"]
+    """The model ended its turn, or the longest answer was reached."""
+    usage: Usage
+
+
+class Problem(_Body):
+    """What went wrong."""
+
+    type: str
+    """Fixed name, for programs."""
+    message: str
+    """Sentence with the remedy, for people."""
+    request_id: str
+    """Names this request in logs."""
+
+
+class ErrorResponse(_Body):
+    """The shape of every error."""
+
+    error: Problem
+
+
+class Health(_Body):
+    """Whether the process lives."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Readiness(_Body):
+    """What is ready to answer."""
+
+    status: Literal["ready"] = "ready"
+    model: str
+    """Version of the release that is served."""

@@ -1,0 +1,35 @@
+"""Limits and addresses of the service, from `LLMOPS_SERVING_*`; where the lake is comes from `LLMOPS_*`."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from llmops.settings import Settings
+
+
+class ServingSettings(BaseSettings):
+    """Read from the environment once, when the service starts."""
+
+    model_config = SettingsConfigDict(env_prefix="LLMOPS_SERVING_", frozen=True, use_attribute_docstrings=True)
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(8000, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one and logs it."""
+    engine: Literal["transformers"] = "transformers"
+    """What runs the model: a module in `serving.engines`."""
+    threads: int | None = Field(None, ge=1)
+    """CPU threads of the engine; as many as PyTorch thinks right, if not given."""
+    max_prompt_characters: int = Field(8_000, ge=1, le=1_000_000)
+    """Longest prompt, all messages and the context together; more is answered 413 before anything is tokenised."""
+    max_prompt_tokens: int = Field(1_024, ge=1)
+    """Longest prompt in tokens, template included; more is answered 422."""
+    max_new_tokens_limit: int = Field(512, ge=1)
+    """Longest answer that a request may ask for."""
+    queue_size: int = Field(8, ge=1)
+    """Requests that run or wait at once; more are answered 503 at once."""
+    request_timeout_seconds: float = Field(60.0, gt=0)
+    """Time from admission to answer, waiting included; generation then stops and the request is answered 503."""
+    platform: Settings = Field(default_factory=Settings)
+    """Where the lake is and which key releases must verify against."""

@@ -1,0 +1,181 @@
+"""What holds for the DAG files before anything runs."""
+
+import ast
+import copy
+import json
+import os
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import ParamValidationError
+from cyclopts.config import Dict
+from llmops_pipeline import dag as pipeline
+
+from llmops import cli, recipe
+
+DAGS = Path(__file__).resolve().parents[2] / "dags"
+FILES = {"llmops_pipeline.py": ["llmops_pipeline"]}
+"""Every DAG file with its DAGs. A new one belongs here, and its safety in a test below."""
+STAGES = ["collect", "redact", "clean", "annotate", "split", "tokenize", "materialize", "tune", "finetune"]
+STAGES += ["evaluate", "gate", "publish"]
+
+PARSE = """
+import json, sys, time
+started = time.monotonic()
+from airflow.dag_processing.dagbag import BundleDagBag
+imported = time.monotonic()
+bag = BundleDagBag(sys.argv[1], bundle_path=sys.argv[1], bundle_name="dags-folder")
+files = {}
+for dag_id, dag in bag.dags.items():
+    files.setdefault(dag.relative_fileloc, []).append(dag_id)
+heavy = {"feast", "llmops", "mlflow", "numpy", "pandas", "pyarrow", "pyspark", "torch", "transformers"}
+print(json.dumps([bag.import_errors, files, sorted(heavy & set(sys.modules)), time.monotonic() - imported]))
+"""
+
+
+def test_every_listed_file_and_no_other_parses_fast_and_light() -> None:
+    environment = os.environ | {"AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    done = subprocess.run(
+        [sys.executable, "-c", PARSE, str(DAGS)], env=environment, capture_output=True, text=True, check=True
+    )
+
+    errors, files, heavy, seconds = json.loads(done.stdout.splitlines()[-1])
+
+    assert errors == {}
+    assert files == FILES
+    assert heavy == []
+    assert seconds < 5  # 0.1 on a quiet machine; Airflow gives a file up after 30
+
+
+def test_no_file_is_hidden_from_airflow_but_the_shared_one() -> None:
+    assert {path.name for path in DAGS.glob("**/*.py")} == {*FILES, "shared.py"}
+    assert (DAGS / ".airflowignore").read_text().split() == ["shared.py"]
+
+
+@pytest.mark.parametrize("file", sorted(DAGS.glob("*.py")), ids=lambda file: file.name)
+def test_files_import_airflow_and_the_standard_library_only(file: Path) -> None:
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+
+    assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names | {"airflow", "shared"}
+
+
+def upstream(dag: DAG, task: str) -> set[str]:
+    """Every task that must have ended before `task` starts."""
+    return dag.get_task(task).get_flat_relative_ids(upstream=True)
+
+
+def test_stages_run_in_the_order_of_the_pipeline() -> None:
+    for earlier, later in pairwise(STAGES):
+        assert earlier in upstream(pipeline, later)
+    assert "import_model" in upstream(pipeline, "tokenize")
+
+
+def test_redaction_precedes_everything_but_collection() -> None:
+    touched_raw = {"collect", "redact", "train_wanted", "import_model"}  # the last two read no data
+
+    assert {task for task in pipeline.task_ids if "redact" not in upstream(pipeline, task)} == touched_raw
+
+
+def test_publication_needs_the_gate_and_no_backfill() -> None:
+    assert {"gate", "evaluate", "publish_allowed", "train_wanted"} <= upstream(pipeline, "publish")
+    assert pipeline.get_task("publish").upstream_task_ids == {"publish_allowed"}
+    # With any other rule a task could start although what it needs was skipped or failed.
+    assert {pipeline.get_task(task).trigger_rule for task in pipeline.task_ids} == {"all_success"}
+
+
+def test_training_is_not_reached_by_a_run_about_data() -> None:
+    data = {"collect", "redact", "clean", "annotate", "train_wanted"}
+
+    assert {task for task in pipeline.task_ids if "train_wanted" not in upstream(pipeline, task)} == data
+
+
+def test_writers_of_one_thing_take_turns() -> None:
+    pools = {task: pipeline.get_task(task).pool for task in pipeline.task_ids}
+    sizes = {name: pool["slots"] for name, pool in json.loads((DAGS / "pools.json").read_text()).items()}
+
+    assert pools["materialize"] == "feature_store"
+    assert {pools[name] for name in ("import_model", "tune", "finetune", "evaluate", "publish")} == {"training"}
+    assert sizes == {"feature_store": 1, "training": 1}
+
+
+def test_every_stage_may_fail_twice_but_not_run_forever() -> None:
+    stages = [pipeline.get_task(name) for name in STAGES]
+
+    assert all(task.retries == 2 and task.retry_exponential_backoff for task in stages)
+    assert all(task.execution_timeout for task in stages)
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        {"day": "2026-11-31"},
+        {"day": "20261102"},
+        {"day": "2026-11-02 "},
+        {"recipe": "../../etc/passwd"},
+        {"recipe": "no-such"},
+        {"source": "$(reboot)"},
+        {"source": "a b"},
+        {"source": "--help"},
+        {"source": ""},
+        {"train": "maybe"},
+        {"force": "yes"},
+        {"recollect": 1},
+    ],
+    ids=str,
+)
+def test_wrong_params_are_refused(conf: dict[str, Any]) -> None:
+    with pytest.raises(ParamValidationError):
+        validate(conf)
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        {},
+        {"day": "2026-11-02", "train": "no", "force": True},
+        {"source": "/srv/raw data".replace(" ", "_")},
+        {"source": "https://files.example.com/shop"},
+        {"source": "s3://bucket/shop/raw"},
+    ],
+    ids=str,
+)
+def test_right_params_are_taken(conf: dict[str, Any]) -> None:
+    assert validate(conf).items() >= conf.items()
+
+
+def validate(conf: dict[str, Any]) -> dict[str, Any]:
+    """Params of a run with this configuration, checked as Airflow checks them."""
+    params = copy.deepcopy(pipeline.params)
+    params.update(conf)
+    return dict(params.validate())
+
+
+@pytest.mark.parametrize("task", [*STAGES, "import_model"])
+def test_command_text_is_fixed_and_understood_by_the_cli(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator = pipeline.get_task(task)
+    tables = recipe.load(Path("recipes/quickstart.toml")).model_dump(mode="json", exclude_none=True)
+    source = {name.replace("_", "-"): {"config": table} for name, table in tables.items()}
+    monkeypatch.setattr(cli.app, "config", (Dict(source, source="quickstart"),))
+    values = {name: f"a $(false) '{name}" for name in operator.env} | {"DAY": "2026-11-02", "FORCE": "yes"}
+
+    words = subprocess.run(
+        ["bash", "-c", f'exec() {{ printf "%s\\0" "$@"; }}; {operator.bash_command}'],
+        env=values,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")[:-1]
+    program, option, recipe_file, force, *tokens = words
+    _, bound, _ = cli.app.parse_args(tokens, exit_on_error=False, print_error=False)
+
+    assert "{{" not in operator.bash_command
+    assert (program, option, recipe_file, force) == ("llmops", "--recipe", values["RECIPE"], "--force")
+    assert tokens[0] == task.replace("_", "-")
+    assert "config" in bound.arguments

@@ -1,0 +1,255 @@
+"""Runs of every kind under a real Airflow: API server, scheduler, DAG processor, tasks in processes of their own."""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.local_airflow import PROJECT, Client, LocalAirflow, PlatformError, environment, free_port
+from scripts.prepare import prepare_airflow
+from scripts.processes import Processes
+
+COMPONENTS = ("api-server", "scheduler", "dag-processor")
+PATIENCE_SECONDS = 400
+DATA_STAGES = {"collect": "raw", "redact": "redacted", "clean": "clean", "annotate": "examples"}
+CHAMPION = "whatever it is, no backfill may touch it"
+RECIPE = """
+[import_model]
+base_model = "/no/such/model"
+licence = "MIT"
+
+[[collect.sources]]
+name = "questions"
+kind = "json"
+path = "{day}/*.jsonl"
+question = "{question}"
+answer = "{answer}"
+"""
+
+
+@dataclass
+class Site:
+    """A project of its own with one day of data after another, and the Airflow that works on it."""
+
+    client: Client
+    airflow: LocalAirflow
+    port: int
+    project: Path
+    lake: Path
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    root = tmp_path_factory.mktemp("site")
+    project = write_project(root / "project")
+    dags = root / "dags"
+    shutil.copytree(PROJECT / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(Path(__file__).with_name("day_probe.py"), dags)
+    airflow, processes, port = LocalAirflow(root / "airflow", dags), Processes(root / "run"), free_port()
+    prepare_airflow(airflow)
+    extra = {"LLMOPS_PROJECT": str(project), "LLMOPS_LAKE": str(root / "lake"), "LLMOPS_SOURCE": str(project / "shop")}
+    try:
+        client = airflow.start(processes, port, extra, COMPONENTS)
+        for dag_id in ("daily_probe", "asset_probe", "llmops_pipeline"):
+            wait_until(lambda dag_id=dag_id: knows(client, dag_id))
+            client.call("PATCH", f"dags/{dag_id}", {"is_paused": False})
+        yield Site(client, airflow, port, project, root / "lake")
+    finally:
+        processes.stop()
+    assert processes.members() == set()
+
+
+def write_project(project: Path) -> Path:
+    """A recipe and four days of raw data."""
+    (project / "recipes").mkdir(parents=True)
+    (project / "recipes/quickstart.toml").write_text(RECIPE)
+    for number in (2, 3, 4, 5):
+        folder = project / f"shop/2026-11-0{number}"
+        folder.mkdir(parents=True)
+        rows = [
+            {"question": f"Is tent {number}{letter} in stock?", "answer": f"Tent {number}{letter} is sold out."}
+            for letter in "abc"
+        ]
+        (folder / "questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return project
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_true():
+        assert time.monotonic() < deadline, "Airflow did not get there"
+        time.sleep(0.5)
+
+
+def knows(client: Client, dag_id: str) -> bool:
+    return dag_id in {dag["dag_id"] for dag in client.call("GET", "dags")["dags"]}
+
+
+def trigger(site: Site, dag_id: str, conf: dict[str, Any], logical_date: str | None = None) -> str:
+    body = {"logical_date": logical_date, "conf": conf}
+    return str(site.client.call("POST", f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+
+def ended_runs(site: Site, dag_id: str, run_type: str, count: int) -> list[dict[str, Any]]:
+    """All runs of a kind, once there are `count` and each has ended."""
+    found: list[dict[str, Any]] = []
+
+    def is_complete() -> bool:
+        runs = site.client.call("GET", f"dags/{dag_id}/dagRuns?limit=100")["dag_runs"]
+        found[:] = [run for run in runs if run["run_type"] == run_type]
+        return len(found) == count and all(run["state"] in {"success", "failed"} for run in found)
+
+    wait_until(is_complete)
+    return found
+
+
+def said(site: Site, run: dict[str, Any]) -> str:
+    """What the probe's task printed."""
+    path = f"dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances/say/xcomEntries/return_value"
+    return str(site.client.call("GET", path)["value"])
+
+
+def states(site: Site, run_id: str) -> dict[str, str]:
+    tasks = site.client.call("GET", f"dags/llmops_pipeline/dagRuns/{run_id}/taskInstances")["task_instances"]
+    return {task["task_id"]: task["state"] for task in tasks}
+
+
+def day_before(moment: str) -> str:
+    return (datetime.fromisoformat(moment).astimezone(UTC).date() - timedelta(days=1)).isoformat()
+
+
+def test_scheduled_run_is_about_the_day_that_has_ended(site: Site) -> None:
+    (run,) = ended_runs(site, "daily_probe", "scheduled", 1)
+
+    assert said(site, run) == f"{day_before(run['run_after'])} True"
+    assert run["data_interval_start"] != run["data_interval_end"]
+
+
+def test_manual_run_is_about_its_interval_its_param_or_yesterday(site: Site) -> None:
+    at_noon = trigger(site, "daily_probe", {}, "2026-11-05T12:00:00Z")
+    by_param = trigger(site, "daily_probe", {"day": "2026-11-07", "train": "no"}, "2026-11-06T12:00:00Z")
+    plain = trigger(site, "daily_probe", {})
+
+    runs = {run["dag_run_id"]: run for run in ended_runs(site, "daily_probe", "manual", 3)}
+
+    assert said(site, runs[at_noon]) == "2026-11-04 True"
+    assert said(site, runs[by_param]) == "2026-11-07 False"
+    assert said(site, runs[plain]) == f"{day_before(runs[plain]['run_after'])} True"
+    assert runs[plain]["data_interval_start"] is None
+
+
+def test_backfilled_runs_are_about_each_day_and_do_not_train(site: Site) -> None:
+    body = {"dag_id": "daily_probe", "from_date": "2026-10-30T00:00:00Z", "to_date": "2026-11-01T00:00:00Z"}
+    site.client.call("POST", "backfills", body)
+
+    runs = ended_runs(site, "daily_probe", "backfill", 3)
+
+    assert sorted(said(site, run) for run in runs) == ["2026-10-30 False", "2026-10-31 False", "2026-11-01 False"]
+
+
+def test_run_triggered_by_an_asset_is_about_the_last_complete_day(site: Site) -> None:
+    (asset,) = site.client.call("GET", "assets?name_pattern=day_delivered")["assets"]
+    site.client.call("POST", "assets/events", {"asset_id": asset["id"]})
+
+    (run,) = ended_runs(site, "asset_probe", "asset_triggered", 1)
+
+    assert said(site, run) == f"{day_before(run['run_after'])} True"
+    assert run["data_interval_start"] is None
+
+
+def test_run_form_refuses_a_wrong_param(site: Site) -> None:
+    with pytest.raises(PlatformError, match=r"400.*recipe"):
+        trigger(site, "llmops_pipeline", {"recipe": "no-such"})
+
+
+def test_empty_day_skips_everything_and_the_run_succeeds(site: Site) -> None:
+    run_id = trigger(site, "llmops_pipeline", {"day": "2026-11-30", "train": "no"})
+
+    wait_until(lambda: state_of(site, run_id) in {"success", "failed"})
+
+    assert state_of(site, run_id) == "success"
+    assert set(states(site, run_id).values()) == {"success", "skipped"}
+    assert [task for task, state in states(site, run_id).items() if state == "success"] == ["train_wanted"]
+    assert not (site.lake / "raw/ds=2026-11-30/_manifest.json").exists()
+
+
+def state_of(site: Site, run_id: str) -> str:
+    return str(site.client.call("GET", f"dags/llmops_pipeline/dagRuns/{run_id}")["state"])
+
+
+def test_backfilled_day_makes_its_partitions_and_no_model(site: Site) -> None:
+    before, champion = partitions(site.lake), put_champion(site.lake)
+
+    (run,) = backfill(site, date(2026, 11, 5), date(2026, 11, 5))
+
+    assert run["state"] == "success"
+    assert partitions(site.lake) - before == {f"{folder}/ds=2026-11-05" for folder in DATA_STAGES.values()}
+    done = {task for task, state in states(site, run["dag_run_id"]).items() if state == "success"}
+    assert done == {*DATA_STAGES, "train_wanted"}
+    assert champion.read_text() == CHAMPION
+
+
+@pytest.mark.slow
+def test_backfill_of_three_days_equals_the_same_days_by_hand_in_an_empty_lake(site: Site, tmp_path: Path) -> None:
+    before, champion = digests(site.lake), put_champion(site.lake)
+    days = [f"2026-11-0{number}" for number in (2, 3, 4)]
+
+    runs = backfill(site, date(2026, 11, 2), date(2026, 11, 4))
+    for day in days:
+        by_hand(site, tmp_path, day)
+
+    assert {run["state"] for run in runs} == {"success"}
+    assert champion.read_text() == CHAMPION
+    made = digests(site.lake)
+    assert set(made) - set(before) == {f"{folder}/ds={day}" for folder in DATA_STAGES.values() for day in days}
+    assert {name: made[name] for name in before} == before
+    assert {name: digest for name, digest in made.items() if name not in before} == digests(tmp_path)
+
+
+def put_champion(lake: Path) -> Path:
+    path = lake / "champion.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(CHAMPION)
+    return path
+
+
+def backfill(site: Site, first: date, last: date) -> list[dict[str, Any]]:
+    """The runs of a backfill that was started as an operator does it, once they have ended."""
+    command = ["airflow", "backfill", "create", "--dag-id", "llmops_pipeline", "--max-active-runs", "2"]
+    days = ["--from-date", first.isoformat(), "--to-date", last.isoformat(), "--run-on-latest-version"]
+    whole = environment(site.airflow.settings(site.port))
+    subprocess.run([*command, *days], env=whole, capture_output=True, check=True)
+    wanted = {(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)}
+    found: list[dict[str, Any]] = []
+
+    def have_ended() -> bool:
+        runs = site.client.call("GET", "dags/llmops_pipeline/dagRuns?limit=100")["dag_runs"]
+        found[:] = [run for run in runs if run["run_type"] == "backfill" and run["logical_date"][:10] in wanted]
+        return len(found) == len(wanted) and all(run["state"] in {"success", "failed"} for run in found)
+
+    wait_until(have_ended)
+    return found
+
+
+def by_hand(site: Site, lake: Path, day: str) -> None:
+    """The data stages of one day, from the command line."""
+    places = [str(site.project / "shop"), *(f"{lake}/{folder}/ds={day}" for folder in DATA_STAGES.values())]
+    for stage, source, target in zip(DATA_STAGES, places, places[1:], strict=False):
+        flags = ["--day", day] if stage == "collect" else []
+        command = ["llmops", "--recipe", "recipes/quickstart.toml", stage, source, target, *flags]
+        subprocess.run(command, cwd=site.project, env=environment({}), capture_output=True, check=True)
+
+
+def partitions(lake: Path) -> set[str]:
+    return {str(path.parent.relative_to(lake)) for path in lake.rglob("_manifest.json")}
+
+
+def digests(lake: Path) -> dict[str, str]:
+    return {name: json.loads((lake / name / "_manifest.json").read_text())["digest"] for name in partitions(lake)}

@@ -1,0 +1,39 @@
+"""Lineages for the gate, from raw days to an evaluation: manifests with little behind them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from llmops import artifacts
+from llmops.artifacts import Manifest
+from llmops.config import StageConfig
+
+DAYS = (date(2026, 3, 1), date(2026, 3, 2))
+
+
+def commit(target: str, stage: str, inputs: Sequence[Manifest] = (), day: date | None = None, **files: Any) -> Manifest:
+    """An artifact of a stage; keyword arguments become JSON files."""
+    attempt = artifacts.begin(target, stage=stage, version=1, config=StageConfig(), inputs=inputs, day=day)
+    for name, content in {"content": target, **files}.items():
+        attempt.write_bytes(f"{name}.json", json.dumps(content).encode())
+    return attempt.commit()
+
+
+def commit_evaluation(
+    lake: str,
+    models: Mapping[str, Any],
+    *,
+    redacted: Sequence[date] = DAYS,
+    champion: Manifest | None = None,
+) -> Manifest:
+    """The evaluation of a candidate made from two days, of which `redacted` went through `redact`."""
+    cleaned = []
+    for day in DAYS:
+        raw = commit(f"{lake}/raw/ds={day}", "collect", day=day)
+        source = commit(f"{lake}/redacted/ds={day}", "redact", [raw]) if day in redacted else raw
+        cleaned.append(commit(f"{lake}/clean/ds={day}", "clean", [source]))
+    features = commit(f"{lake}/features", "materialize", cleaned)
+    adapter = commit(f"{lake}/adapters", "finetune", [features])
+    inputs = [adapter, features, *([champion] if champion else [])]
+    return commit(f"{lake}/evaluations", "evaluate", inputs, DAYS[-1], evaluation={"models": models})

@@ -1,0 +1,118 @@
+"""The service as it is deployed: `python -m serving` in a process of its own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from llmops.settings import Settings
+from tests.serving.conftest import wait_until_ready
+
+_SECRET = "secretword"
+
+
+@contextmanager
+def _service(settings: Settings, log: Path, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
+    variables = {
+        "LLMOPS_LAKE": settings.lake,
+        "LLMOPS_TRUSTED_KEY": str(settings.trusted_key),
+        "LLMOPS_LOG_FORMAT": "json",
+        "LLMOPS_SERVING_PORT": "0",
+        "LLMOPS_SERVING_THREADS": "1",
+    }
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "serving"], env={**os.environ, **variables, **environment}, stderr=stream
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _lines(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+
+
+def _address(log: Path, process: "subprocess.Popen[bytes]") -> str:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        ports = [line["server"]["port"] for line in _lines(log) if line["message"] == "service.listening"]
+        if ports:
+            return f"http://127.0.0.1:{ports[0]}"
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
+
+
+def test_a_terminated_service_finishes_what_runs_and_logs_no_text(published: Settings, tmp_path: Path) -> None:
+    log = tmp_path / "service.log"
+    with _service(published, log) as process, httpx.Client(base_url=_address(log, process), timeout=60) as client:
+        wait_until_ready(client)
+        client.post("/generate", json={"prompt": _SECRET, "context": _SECRET, "promt": _SECRET})
+        client.get(f"/{_SECRET}")
+        question = {"prompt": _SECRET, "model": "base", "max_new_tokens": 500}
+
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(client.post, "/generate", json=question)
+            time.sleep(0.3)
+            process.send_signal(signal.SIGTERM)
+            answer = running.result()
+        status = process.wait(timeout=30)
+
+    assert answer.status_code == 200
+    assert answer.json()["usage"]["completion_tokens"] == 500
+    assert status == 0
+    assert _SECRET not in log.read_text()
+    assert "Traceback" not in log.read_text()
+    (line,) = [line for line in _lines(log) if "gen_ai" in line]
+    assert line["gen_ai"] == {
+        "operation": {"name": "chat"},
+        "request": {"model": "base", "max_tokens": 500, "temperature": 0.0},
+        "response": {"id": answer.json()["id"], "model": answer.json()["model"], "finish_reasons": ["length"]},
+        "usage": {"input_tokens": answer.json()["usage"]["prompt_tokens"], "output_tokens": 500},
+    }
+    assert line["event"]["duration"] > 300e6  # nanoseconds
+    refused = [line for line in _lines(log) if line.get("error")]
+    assert [(line["http"]["response"]["status_code"], line["error"]["type"]) for line in refused] == [
+        (422, "invalid_request"),
+        (404, "not_found"),
+    ]
+
+
+def test_a_changed_adapter_ends_the_service_with_the_reason(published: Settings, tmp_path: Path) -> None:
+    lake, log = tmp_path / "lake", tmp_path / "service.log"
+    shutil.copytree(published.lake, lake)
+    (adapter,) = lake.glob("releases/*/attempt-*/adapter_model.safetensors")
+    adapter.write_bytes(adapter.read_bytes()[:-1] + b"\x00")
+
+    with _service(published, log, LLMOPS_LAKE=str(lake)) as process:
+        status = process.wait(timeout=60)
+
+    assert status == 1
+    last = log.read_text().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "adapter_model.safetensors differs from its manifest" in last
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize("value", ["0", "many"])
+def test_a_wrong_setting_is_named(published: Settings, tmp_path: Path, value: str) -> None:
+    log = tmp_path / "service.log"
+    with _service(published, log, LLMOPS_SERVING_QUEUE_SIZE=value) as process:
+        status = process.wait(timeout=60)
+
+    assert status == 1
+    assert "queue_size" in log.read_text()
+    assert "Traceback" not in log.read_text()
