@@ -61,7 +61,7 @@ def client(serve: Serve) -> httpx.Client:
     return serve()
 
 
-def wait_until_ready(client: httpx.Client, timeout_seconds: float = 60) -> None:
+def wait_until_ready(client: httpx.Client, timeout_seconds: float = 180) -> None:
     """Poll /readyz."""
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:

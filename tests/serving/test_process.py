@@ -30,6 +30,7 @@ def _service(settings: Settings, log: Path, **environment: str) -> Iterator["sub
         "LLMOPS_LOG_FORMAT": "json",
         "LLMOPS_SERVING_PORT": "0",
         "LLMOPS_SERVING_THREADS": "1",
+        "LLMOPS_SERVING_MAX_NEW_TOKENS_LIMIT": "980",
     }
     with log.open("wb") as stream:
         process = subprocess.Popen(
@@ -47,7 +48,7 @@ def _lines(log: Path) -> list[dict[str, Any]]:
 
 
 def _address(log: Path, process: "subprocess.Popen[bytes]") -> str:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline and process.poll() is None:
         ports = [line["server"]["port"] for line in _lines(log) if line["message"] == "service.listening"]
         if ports:
@@ -62,7 +63,7 @@ def test_a_terminated_service_finishes_what_runs_and_logs_no_text(published: Set
         wait_until_ready(client)
         client.post("/generate", json={"prompt": _SECRET, "context": _SECRET, "promt": _SECRET})
         client.get(f"/{_SECRET}")
-        question = {"prompt": _SECRET, "model": "base", "max_new_tokens": 500}
+        question = {"prompt": _SECRET, "model": "base", "max_new_tokens": 980}
 
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(client.post, "/generate", json=question)
@@ -72,16 +73,16 @@ def test_a_terminated_service_finishes_what_runs_and_logs_no_text(published: Set
         status = process.wait(timeout=30)
 
     assert answer.status_code == 200
-    assert answer.json()["usage"]["completion_tokens"] == 500
+    assert answer.json()["usage"]["completion_tokens"] == 980
     assert status == 0
     assert _SECRET not in log.read_text()
     assert "Traceback" not in log.read_text()
     (line,) = [line for line in _lines(log) if "gen_ai" in line]
     assert line["gen_ai"] == {
         "operation": {"name": "chat"},
-        "request": {"model": "base", "max_tokens": 500, "temperature": 0.0},
+        "request": {"model": "base", "max_tokens": 980, "temperature": 0.0},
         "response": {"id": answer.json()["id"], "model": answer.json()["model"], "finish_reasons": ["length"]},
-        "usage": {"input_tokens": answer.json()["usage"]["prompt_tokens"], "output_tokens": 500},
+        "usage": {"input_tokens": answer.json()["usage"]["prompt_tokens"], "output_tokens": 980},
     }
     assert line["event"]["duration"] > 300e6  # nanoseconds
     refused = [line for line in _lines(log) if line.get("error")]
@@ -98,7 +99,7 @@ def test_a_changed_adapter_ends_the_service_with_the_reason(published: Settings,
     adapter.write_bytes(adapter.read_bytes()[:-1] + b"\x00")
 
     with _service(published, log, LLMOPS_LAKE=str(lake)) as process:
-        status = process.wait(timeout=60)
+        status = process.wait(timeout=180)
 
     assert status == 1
     last = log.read_text().splitlines()[-1]
@@ -111,7 +112,7 @@ def test_a_changed_adapter_ends_the_service_with_the_reason(published: Settings,
 def test_a_wrong_setting_is_named(published: Settings, tmp_path: Path, value: str) -> None:
     log = tmp_path / "service.log"
     with _service(published, log, LLMOPS_SERVING_QUEUE_SIZE=value) as process:
-        status = process.wait(timeout=60)
+        status = process.wait(timeout=180)
 
     assert status == 1
     assert "queue_size" in log.read_text()

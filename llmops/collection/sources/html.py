@@ -12,6 +12,7 @@ from llmops.collection.sections import section_fields
 _NOT_CONTENT = ["script", "style", "noscript", "template", "nav", "form"]
 _BLOCKS = ["p", "li", "dt", "dd", "tr", "div", "pre", "blockquote", "ul", "ol", "dl", "table", "br", "h1", "h2", "h3"]
 _HEADING, _BODY = "\x02", "\x03"  # control characters cannot stand in a page: they are dropped first
+_XML_DECLARATION = re.compile(rb"^(?:\xef\xbb\xbf)?\s*<\?xml[^>]*\?>")  # XHTML is read as HTML
 _CONTROLS = re.compile(r"[\x02\x03]")
 
 
@@ -22,6 +23,7 @@ def fetch(data: bytes, source: HtmlSource) -> Iterator[Record | Broken]:
     """
     if b"\0" in data or b"<" not in data:
         raise UnreadableError("not an HTML page")
+    data = _XML_DECLARATION.sub(b"", data)
     page = BeautifulSoup(_CONTROLS.sub("", data.decode("utf-8")) if _is_utf8(data) else data, "lxml")
     page_title = " ".join(page.title.get_text().split()) if page.title else ""
     content = next((found for name in source.content.split(",") if (found := page.select_one(name.strip()))), None)
