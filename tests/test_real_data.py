@@ -34,6 +34,11 @@ def make_split(name: str, root: str, lake: Path) -> Manifest:
     return split_examples(f"{lake}/examples", f"{lake}/splits/as_of={DAY}", config=configs.split, as_of=DAY)
 
 
+def straighten(heading: str) -> str:
+    """A heading with plain quotes and spaces: the PDF is typeset."""
+    return " ".join(heading.translate(str.maketrans("’‘“”", "''\"\"")).split())
+
+
 def test_support_questions_in_two_layouts(tmp_path: Path) -> None:
     split = make_split("support-qa", os.environ["LLMOPS_SUPPORT_QA"], tmp_path)
 
@@ -46,11 +51,14 @@ def test_three_renderings_of_one_faq_agree(tmp_path: Path) -> None:
 
     raw = artifacts.read_table(artifacts.read(f"{tmp_path}/raw/ds={DAY}", stage="collect")).to_pylist()
     answered = {
-        name: {row["question"] for row in raw if row["source"] == name and row["question"] and row["answer"]}
-        for name in ("faq-html", "faq-text")
+        name: {
+            straighten(row["question"]) for row in raw if row["source"] == name and row["question"] and row["answer"]
+        }
+        for name in ("faq-html", "faq-text", "faq-pdf")
     }
-    shared = answered["faq-html"] & answered["faq-text"]
-    assert len(shared) >= 0.9 * len(answered["faq-html"])
+    pages, plain, printed = answered.values()
+    assert len(pages & plain) >= 0.94 * len(pages)  # measured: 140 of 146
+    assert len(pages & printed) >= 0.85 * len(pages)
     merged = artifacts.read_table(artifacts.read(f"{tmp_path}/clean/ds={DAY}", stage="clean"), quarantine=True)
     assert merged["rule"].to_pylist().count("near_duplicate") > 50
     assert split.counts["train"] > 150

@@ -74,7 +74,7 @@ class PdfSource(_SourceConfig):
     """Sections of a document: fields `heading` and `body`."""
 
     kind: Literal["pdf"]
-    heading: str = r"^\d+(\.\d+)*\.? .+$"
+    heading: str = r"^\d+(\.\d+)*\.?\s.+$"
     """Regular expression of a heading's first line."""
 
 
@@ -82,7 +82,7 @@ class TextSource(_SourceConfig):
     """Sections of a plain text file: fields `heading` and `body`."""
 
     kind: Literal["text"]
-    heading: str = r"^\d+(\.\d+)*\.? .+$"
+    heading: str = r"^\d+(\.\d+)*\.?\s.+$"
     """Regular expression of a heading's first line."""
     encoding: str = "utf-8"
     """Encoding of the file."""

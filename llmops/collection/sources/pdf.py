@@ -13,11 +13,16 @@ from llmops.collection.records import Broken, Record, UnreadableError
 from llmops.collection.sections import split_sections
 
 _PAGE_NUMBER = re.compile(r"^\s*\d{1,4}\s*$\n?", re.MULTILINE)
-_HYPHENATED = re.compile(r"(\w)[-\u2010]\n(?=[a-zà-ÿ])")
+_RUNNING_HEAD = re.compile(r"\f(?:\s*[^a-z\n]*[A-Z][^a-z\n]*\n){0,2}")
+_HYPHENATED = re.compile(r"(\w)[-\u2010]\n{1,2}(?=[a-zà-ÿ])")
+_WRAPPED_QUESTION = re.compile(r"^(\d+(?:\.\d+)+\.?\s[^\n]*[^\s.?!])\n{1,2}([^\n]{1,80}\?)$", re.MULTILINE)
 
 
 def fetch(data: bytes, source: PdfSource) -> Iterator[Record | Broken]:
-    """Sections of the text; lines that hold a page number alone are dropped, words hyphenated at line ends rejoined.
+    """Sections of the text, without page numbers and running heads in capitals.
+
+    Words hyphenated at line ends are rejoined, and so are numbered headings that a line break cut before their question
+    mark: a text box's lines come out with blank lines between them.
 
     A scan without a text layer is refused: reading pictures is not covered.
     """
@@ -27,5 +32,6 @@ def fetch(data: bytes, source: PdfSource) -> Iterator[Record | Broken]:
         text = extract_text(io.BytesIO(data))
     except (PDFException, PSException, ValueError, KeyError, TypeError, IndexError) as error:
         raise UnreadableError(f"damaged PDF: {error}") from error
-    text = _PAGE_NUMBER.sub("", text.replace("\f", "\n"))
-    yield from split_sections(_HYPHENATED.sub(r"\1", text), source.heading)
+    text = _PAGE_NUMBER.sub("", _RUNNING_HEAD.sub("\n", text))
+    text = _WRAPPED_QUESTION.sub(r"\1 \2", _HYPHENATED.sub(r"\1", text))
+    yield from split_sections(text, source.heading)
