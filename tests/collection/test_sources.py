@@ -128,6 +128,28 @@ def test_pdf_sections_follow_numbered_headings(tmp_path: Path) -> None:
     ]
 
 
+def test_pdf_running_heads_go_and_wrapped_questions_are_joined(tmp_path: Path) -> None:
+    page = Canvas(str(tmp_path / "a.pdf"))
+    page.drawString(72, 800, "Preface.")
+    page.showPage()
+    lines = (
+        "CHAPTER 7. PARCELS",
+        "7.1. HOW DO I FIND OUT WHERE MY PAR-",
+        "7.1 How do I find out where my par-",
+        "cel is?",
+    )
+    for line, place in zip((*lines, "Ask the courier."), (800, 780, 740, 720, 680), strict=True):
+        page.drawString(72, place, line)
+    page.save()
+
+    found = fields(pdf.fetch((tmp_path / "a.pdf").read_bytes(), PdfSource(kind="pdf", name="s", path="p")))
+
+    assert [(item["title"], item["body"]) for item in found] == [
+        ("", "Preface."),
+        ("How do I find out where my parcel is?", "Ask the courier."),
+    ]
+
+
 @pytest.mark.parametrize("data", [b"not a pdf", b"%PDF-1.7 and then nothing"])
 def test_what_is_no_pdf_is_refused(data: bytes) -> None:
     with pytest.raises(UnreadableError):
@@ -135,9 +157,9 @@ def test_what_is_no_pdf_is_refused(data: bytes) -> None:
 
 
 def test_text_headings_may_run_over_two_lines_and_contents_pages_have_no_body() -> None:
-    data = b"""Contents
+    data = """Contents
 1.1. What is it? . . . . 4
-1.1. What is it?
+1.1.\u00a0What is it?
 
   A thing.
 
@@ -145,7 +167,7 @@ def test_text_headings_may_run_over_two_lines_and_contents_pages_have_no_body() 
 that I added?
 
   With a pen.
-"""
+""".encode()
 
     found = fields(text.fetch(data, TextSource(kind="text", name="s", path="p")))
 
