@@ -8,10 +8,9 @@ import signal
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from scripts import pipeline_run, service
@@ -26,6 +25,7 @@ SOURCE = "examples/shop"
 QUESTION = "I was given a Fjellbrook gift card two years ago. Is it still valid?"
 COMPONENTS = ("api-server", "scheduler", "dag-processor")  # nothing here defers, so no triggerer
 _RUN_PREFIX = "demo__"
+_WIDTH = 110
 _INDENT = " " * 4
 
 
@@ -38,7 +38,7 @@ def main() -> int:
         return 1
     try:
         with ended_afterwards(processes), MemoryWatch(processes) as memory:
-            with airflow(processes, lake()) as client:
+            with airflow(processes, {"LLMOPS_LAKE": str(lake())}) as client:
                 print(f"Airflow is up after {time.monotonic() - began:.0f} s; llmops_pipeline runs for {DAY}:")
                 triggered = time.monotonic()
                 run = run_pipeline(client, tell)
@@ -74,14 +74,13 @@ def ended_afterwards(processes: Processes) -> Iterator[None]:
 
 
 @contextmanager
-def airflow(processes: Processes, target: Path) -> Iterator[Client]:
-    """Airflow with the DAG ready to be triggered over the lake `target`, and paused again afterwards.
+def airflow(processes: Processes, variables: Mapping[str, str]) -> Iterator[Client]:
+    """Airflow with the DAG ready to be triggered, and paused again afterwards; `variables` reach its tasks.
 
     Nothing is scheduled meanwhile: only triggered runs happen.
     """
     since = datetime.now(UTC)
-    extra = {"LLMOPS_SCHEDULE": "none", "LLMOPS_LAKE": str(target)}
-    client = LocalAirflow().start(processes, free_port(), extra, COMPONENTS)
+    client = LocalAirflow().start(processes, free_port(), {"LLMOPS_SCHEDULE": "none", **variables}, COMPONENTS)
     pipeline_run.wait_for_dag(client, since)
     pipeline_run.give_up(client, _RUN_PREFIX)  # of a demo that was killed
     pipeline_run.pause(client, False)
@@ -109,8 +108,8 @@ def tell(stage: StageRun) -> None:
         why = f": {stage.reason.removeprefix('not done: ')}" if stage.reason else ", as what it needs was not made"
         print(f"  {stage.name:<13}{stage.state}{why}", flush=True)
         return
-    prefix = "reused · " if stage.is_reused else ""
-    print(f"  {stage.name:<13}{stage.seconds:5.0f} s  {prefix}{describe(stage.manifest)}", flush=True)
+    text = f"  {stage.name:<13}{stage.seconds:5.0f} s  {'reused · ' * stage.is_reused}{describe(stage.manifest)}"
+    print(textwrap.fill(text, _WIDTH, subsequent_indent=" " * 24, drop_whitespace=True), flush=True)
 
 
 def describe(manifest: dict[str, Any]) -> str:
@@ -124,8 +123,9 @@ def describe(manifest: dict[str, Any]) -> str:
     if aside:
         parts.append(f"set aside {aside:,} ({', '.join(f'{name} {counts.pop(name):,}' for name in rules)})")
     parts += [f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items()]
-    parts += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in manifest["metrics"].items()]
-    return " · ".join(parts)
+    for name, value in manifest["metrics"].items():
+        parts.append(f"{name.replace('_', ' ')} {value:{',.0f' if value >= 1000 else '.4g'}}")
+    return " · ".join(parts) or str(manifest["uri"]).rsplit("/", 1)[-1]
 
 
 def explain_failure(run: PipelineRun) -> None:
@@ -161,7 +161,7 @@ def answer_question(processes: Processes) -> None:
     print(f"\nPOST {address}/generate\n  question     {QUESTION}")
     for model in ("champion", "base"):
         answer = service.ask(address, QUESTION, model)
-        text = textwrap.fill(answer["answer"], 100, subsequent_indent=" " * 15)
+        text = textwrap.fill(answer["answer"], _WIDTH - 15, subsequent_indent=" " * 15)
         print(f"  {model:<13}{text}\n{' ' * 15}— {answer['model']}, {answer['usage']['completion_tokens']} tokens")
 
 

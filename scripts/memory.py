@@ -10,7 +10,7 @@ _PERIOD_SECONDS = 2.0
 
 
 class MemoryWatch:
-    """Context in which a thread samples memory; sampling costs CPU time, and a peak shorter than two seconds may be missed."""
+    """Context in which a thread samples memory; a peak shorter than two seconds may be missed."""
 
     def __init__(self, processes: Processes) -> None:
         self.peak_bytes = 0

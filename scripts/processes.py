@@ -11,12 +11,11 @@ import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _MARK = "LLMOPS_PLATFORM"
 _TASK = "AIRFLOW_CTX_TASK_ID"  # Airflow's BashOperator sets it for its command
-_PATIENCE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Processes:
     """The processes whose pid files and logs lie in `folder`."""
 
     folder: Path
+    _children: "dict[str, subprocess.Popen[bytes]]" = field(default_factory=dict, repr=False, compare=False)
 
     def start(self, name: str, command: list[str], environment: Mapping[str, str], cwd: Path) -> None:
         """Start `command` in a session of its own; its output goes to NAME.log."""
@@ -52,9 +52,14 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._children[name] = child
         process = _read(child.pid)
         if process is not None:
             (self.folder / f"{name}.pid").write_text(f"{process.pid} {process.started}\n")
+
+    def wait(self, name: str) -> int:
+        """Wait for a process that this object started to end by itself; its exit status."""
+        return self._children[name].wait()
 
     def log(self, name: str) -> Path:
         """File with the output of a process."""
@@ -83,10 +88,13 @@ class Processes:
             mine |= more
         return mine
 
-    def stop(self) -> list[str]:
-        """End everything, politely at first, and return the names of what ran. Nothing is left when this returns."""
+    def stop(self, patience_seconds: float = 20.0) -> list[str]:
+        """End everything and return the names of what ran; nothing is left when this returns.
+
+        What has not ended `patience_seconds` after it was asked to is killed.
+        """
         names = list(self.running())
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + patience_seconds
         told: set[Process] = set()
         while left := {item for item in told if _is_alive(item)} | self.members():
             is_late = time.monotonic() > deadline
@@ -94,8 +102,9 @@ class Processes:
                 with suppress(ProcessLookupError):  # it ended by itself
                     os.kill(item.pid, signal.SIGKILL if is_late else signal.SIGTERM)
             told |= left
-            _reap_children()
             time.sleep(0.2)
+        for child in self._children.values():
+            child.wait()  # it has ended; without this it would stay behind as a zombie
         for path in self.folder.glob("*.pid"):
             path.unlink()
         return names
@@ -143,10 +152,3 @@ def _read(pid: int) -> Process | None:
 def _is_alive(process: Process) -> bool:
     now = _read(process.pid)
     return now is not None and now.started == process.started
-
-
-def _reap_children() -> None:
-    """Let go of children that ended, so that they do not stay behind as zombies of this process."""
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
-from peft import PeftModel
 
 from llmops import artifacts
 from llmops.artifacts import Manifest
@@ -14,7 +14,7 @@ from llmops.evaluation.config import EvaluateConfig
 from llmops.evaluation.generation import generate_answers
 from llmops.evaluation.summary import Figures, Score, summarise
 from llmops.evaluation.text_scores import rouge_l, token_f1
-from llmops.training.base import load_full, load_tokenizer
+from llmops.training.base import attach_adapter, load_full, load_tokenizer
 from llmops.training.examples import Example, check_tokenizer, read_examples
 from llmops.training.loss import measure_losses
 
@@ -39,10 +39,11 @@ def evaluate(
         raise TrainingError(
             f"{features.uri}: no test example to compare models on; raise split.test_share or collect more days"
         )
-    tokenizer = load_tokenizer(artifacts.local_folder(candidate.base))
+    folder = artifacts.local_folder(candidate.base)
+    tokenizer = load_tokenizer(folder)
     figures: dict[str, Figures] = {}
     scores: dict[str, list[dict[str, Any]]] = {}
-    for name, model in _load_models(candidate, champion):
+    for name, model in _load_models(folder, candidate, champion):
         scored = score_examples(model, tokenizer, examples, config)
         figures[name] = summarise(scored, resamples=config.resamples, seed=config.seed)
         scores[name] = [asdict(score) for score in scored]
@@ -76,18 +77,18 @@ def score_examples(model: Any, tokenizer: Any, examples: list[Example], config: 
     ]
 
 
-def _load_models(candidate: Tuned, champion: Tuned | None) -> Iterator[tuple[str, Any]]:
+def _load_models(base_folder: Path, candidate: Tuned, champion: Tuned | None) -> Iterator[tuple[str, Any]]:
     """Each model by name, one after the other on one copy of the base, as long as they share it."""
-    base = load_full(artifacts.local_folder(candidate.base))
+    base = load_full(base_folder)
     yield "untuned", base
-    model = PeftModel.from_pretrained(base, artifacts.local_folder(candidate.adapter), adapter_name="candidate")
-    yield "candidate", model.eval()
+    model = attach_adapter(base, artifacts.local_folder(candidate.adapter), name="candidate")
+    yield "candidate", model
     if champion is None:
         return
     folder = artifacts.local_folder(champion.adapter)
     if champion.base.digest == candidate.base.digest:
         model.load_adapter(folder, adapter_name="champion")
         model.set_adapter("champion")
+        yield "champion", model.eval()
     else:
-        model = PeftModel.from_pretrained(load_full(artifacts.local_folder(champion.base)), folder)
-    yield "champion", model.eval()
+        yield "champion", attach_adapter(load_full(artifacts.local_folder(champion.base)), folder, name="champion")

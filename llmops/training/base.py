@@ -1,6 +1,7 @@
 """Base models and adapters in memory: 4-bit for training, full precision for evaluation."""
 
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,17 +57,22 @@ def load_quantised(folder: Path) -> Any:
 
 def add_adapter(model: Any, shape: LoraConfig, *, seed: int) -> Any:
     """Wrap a base model with a new LoRA adapter on all linear layers; it changes nothing until it is trained."""
-    torch.manual_seed(seed)
-    return peft.get_peft_model(
-        model,
-        peft.LoraConfig(
-            r=shape.rank,
-            lora_alpha=shape.alpha,
-            lora_dropout=shape.dropout,
-            target_modules="all-linear",
-            task_type="CAUSAL_LM",
-        ),
+    config = peft.LoraConfig(
+        r=shape.rank,
+        lora_alpha=shape.alpha,
+        lora_dropout=shape.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
     )
+    torch.manual_seed(seed)
+    with _silence_deprecation():
+        return peft.get_peft_model(model, config)
+
+
+def attach_adapter(model: Any, folder: Path, *, name: str) -> Any:
+    """Wrap a base model with a trained adapter, for inference; more can be added under other names."""
+    with _silence_deprecation():
+        return peft.PeftModel.from_pretrained(model, folder, adapter_name=name).eval()
 
 
 def save_adapter(model: Any, folder: Path, *, base: str) -> None:
@@ -99,6 +105,14 @@ def without_dropout(model: Any) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.train()
+
+
+@contextmanager
+def _silence_deprecation() -> Iterator[None]:
+    """Without a warning that peft 0.21 asks transformers 5.23 for something by its old name."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        yield
 
 
 def _load(folder: Path, **options: Any) -> Any:

@@ -23,9 +23,9 @@ class FinetuneConfig(StageConfig):
     """Peak learning rate, reached after the warm-up; it decays to zero along a half cosine."""
     batch_size: int = Field(4, ge=1)
     """Examples between two optimizer steps."""
-    micro_batch_tokens: int = Field(1024, ge=1)
+    micro_batch_tokens: int = Field(512, ge=1)
     """Tokens (padding included) in one forward pass, unless one example alone is longer; gradients accumulate up to
-    `batch_size`. Lower it when memory runs out: results stay the same up to rounding."""
+    `batch_size`. More need more memory and are faster on a GPU; results stay the same up to rounding."""
     max_tokens: int = Field(16_000, ge=1)
     """Budget: training stops after the step that reaches this many real (non-padding) tokens."""
     max_epochs: int = Field(3, ge=1)

@@ -8,9 +8,10 @@ from torch.nn.functional import cross_entropy
 
 from llmops.training.batches import IGNORED, Batch, collate, split_batch
 from llmops.training.examples import Example
+from llmops.training.progress import Progress
 
-_TOKENS_PER_PASS = 2048
-"""Padded tokens of a pass without gradients: logits of 2,048 positions take 0.4 GB at 49,152 tokens of vocabulary."""
+_TOKENS_PER_PASS = 1024
+"""Padded tokens of a pass without gradients: logits of 1,024 positions take 0.2 GB at 49,152 tokens of vocabulary."""
 
 
 def answer_losses(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -32,9 +33,11 @@ def answer_losses(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]
 def measure_losses(model: Any, examples: Sequence[Example]) -> list[float]:
     """Summed loss in nats of each example, in the order given."""
     found: dict[str, float] = {}
+    progress = Progress("examples.scored", total=len(examples), unit="examples")
     for share in split_batch(examples, _TOKENS_PER_PASS):
         losses, _ = answer_losses(model, collate(share, model.device))
         found.update(zip((example.row_id for example in share), losses.tolist(), strict=True))
+        progress.report(len(found))
     return [found[example.row_id] for example in examples]
 
 
