@@ -30,7 +30,9 @@ def show_row(artifact: str, row_id: str) -> str:
 def _rows(artifact: str) -> list[dict[str, str]]:
     manifest = artifacts.find(artifact)
     if manifest is None:
-        raise MissingArtifactError(f"{artifact}: no manifest; pass the folder of an artifact, such as LAKE/clean/ds=DAY")
+        raise MissingArtifactError(
+            f"{artifact}: no manifest; pass the folder of an artifact, such as LAKE/clean/ds=DAY"
+        )
     rows: list[dict[str, str]] = artifacts.read_table(manifest, quarantine=True).to_pylist()
     return sorted(rows, key=lambda row: (row["rule"], row["uri"], row["row_id"]))
 

@@ -26,7 +26,6 @@ QUESTION = "I was given a Fjellbrook gift card two years ago. Is it still valid?
 COMPONENTS = ("api-server", "scheduler", "dag-processor")  # nothing here defers, so no triggerer
 _RUN_PREFIX = "demo__"
 _WIDTH = 110
-_INDENT = " " * 4
 
 
 def main() -> int:
@@ -102,14 +101,14 @@ def run_pipeline(client: Client, tell: Callable[[StageRun], None]) -> PipelineRu
 
 def tell(stage: StageRun) -> None:
     """One line about a stage that ended: its time, and what it kept, set aside and measured."""
-    if stage.state == "success" and stage.name in DECISIONS:
-        return
+    if (stage.state == "success" and stage.name in DECISIONS) or stage.state in {"failed", "upstream_failed"}:
+        return  # a decision that lets the run go on, or what `explain_failure` tells
     if stage.manifest is None:
         why = f": {stage.reason.removeprefix('not done: ')}" if stage.reason else ", as what it needs was not made"
-        print(f"  {stage.name:<13}{stage.state}{why}", flush=True)
+        print(f"  {stage.name:<15}{stage.state}{why}", flush=True)
         return
-    text = f"  {stage.name:<13}{stage.seconds:5.0f} s  {'reused · ' * stage.is_reused}{describe(stage.manifest)}"
-    print(textwrap.fill(text, _WIDTH, subsequent_indent=" " * 24, drop_whitespace=True), flush=True)
+    text = f"  {stage.name:<15}{stage.seconds:5.0f} s  {'reused · ' * stage.is_reused}{describe(stage.manifest)}"
+    print(textwrap.fill(text, _WIDTH, subsequent_indent=" " * 26, drop_whitespace=True), flush=True)
 
 
 def describe(manifest: dict[str, Any]) -> str:
@@ -139,8 +138,8 @@ def explain_failure(run: PipelineRun) -> None:
         for number in range(1, 10)
         if (lines := pipeline_run.read_log(LocalAirflow().logs, run.run_id, failed.name, number))
     ]
-    print(f"error: {failed.name} failed {len(attempts)} times; the end of its log:", file=sys.stderr)
-    print(textwrap.indent("\n".join(attempts[-1][-15:] if attempts else []), _INDENT), file=sys.stderr)
+    print(f"error: {failed.name} failed after {len(attempts)} attempts; the end of its log:", file=sys.stderr)
+    print(textwrap.indent("\n".join(attempts[-1][-15:] if attempts else []), " " * 4), file=sys.stderr)
     print(f"{failed.reason}\nWhen that is repaired, run this again: what stands is reused.", file=sys.stderr)
 
 

@@ -81,7 +81,10 @@ def give_up(client: Client, prefix: str) -> None:
 def follow(
     client: Client, logs: Path, conf: dict[str, Any], run_id: str, tell: Callable[[StageRun], None]
 ) -> PipelineRun:
-    """Trigger a run and follow it to its end; `tell` hears of each stage as it ends, stderr of what is under way."""
+    """Trigger a run and follow it to its end; `tell` hears of each stage as it ends, stderr of what is under way.
+
+    A stage that failed with an error of ours is not waited for to be tried again: it would fail in the same way.
+    """
     started = time.monotonic()
     client.call("POST", f"dags/{DAG}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf})
     stages: dict[str, StageRun] = {}
@@ -98,7 +101,12 @@ def follow(
             elif task["state"] == "up_for_retry" and (name, attempt) not in retried:
                 retried.add((name, attempt))
                 progress.clear()
-                print(f"  {name} failed and is tried again: {_last_words(logs, run_id, name, attempt)}", flush=True)
+                words = _last_words(logs, run_id, name, attempt)
+                if words.startswith("error: "):
+                    client.call("PATCH", f"dags/{DAG}/dagRuns/{run_id}", {"state": "failed"})
+                    stages[name] = StageRun(name, "failed", None, task["duration"] or 0.0, None, words)
+                    return PipelineRun(run_id, "failed", time.monotonic() - started, stages)
+                print(f"  {name} broke off and is tried again: {words}", flush=True)
         if tasks and all(task["task_id"] in stages for task in tasks):
             state = client.call("GET", f"dags/{DAG}/dagRuns/{run_id}")["state"]
             if state in {"success", "failed"}:

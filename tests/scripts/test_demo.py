@@ -41,6 +41,6 @@ def test_skipped_stage_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     tell(stage("skipped"))
 
     assert capsys.readouterr().out.splitlines() == [
-        "  clean        skipped: the candidate already is the champion",
-        "  clean        skipped, as what it needs was not made",
+        "  clean          skipped: the candidate already is the champion",
+        "  clean          skipped, as what it needs was not made",
     ]
