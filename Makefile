@@ -25,6 +25,9 @@ lint: setup  ## Format, lint, types, import contracts
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+lock: setup  ## Resolve requirements.lock anew, after a change of dependencies
+	.llmops/bootstrap/bin/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-header -q -o requirements.lock
+
 test: lint  ## Lint and tests, as CI runs them; a skipped test fails
 	$(PYTEST)
 

@@ -24,7 +24,8 @@ Example: `{"day": "2026-11-02", "source": "examples/shop", "recipe": "quickstart
     airflow backfill create --dag-id llmops_pipeline --from-date 2026-11-02 --to-date 2026-11-04 --max-active-runs 2
 
 makes the data artifacts of each day and trains nothing. `--dag-run-conf '{"train": "yes"}'` also trains and evaluates
-each day's model. A backfilled run never publishes.
+each day's model. A backfilled run never publishes. Days that ran already are left out; `--reprocess-behavior completed`
+takes them too. Airflow takes one backfill of a DAG at a time, and ends it about half a minute after its last run.
 
 ## What a skipped task means
 

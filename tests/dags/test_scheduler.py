@@ -197,6 +197,7 @@ def test_backfilled_day_makes_its_partitions_and_no_model(site: Site) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_backfill_of_three_days_equals_the_same_days_by_hand_in_an_empty_lake(site: Site, tmp_path: Path) -> None:
     before, champion = digests(site.lake), put_champion(site.lake)
     days = [f"2026-11-0{number}" for number in (2, 3, 4)]
@@ -225,6 +226,7 @@ def backfill(site: Site, first: date, last: date) -> list[dict[str, Any]]:
     command = ["airflow", "backfill", "create", "--dag-id", "llmops_pipeline", "--max-active-runs", "2"]
     days = ["--from-date", first.isoformat(), "--to-date", last.isoformat(), "--run-on-latest-version"]
     whole = environment(site.airflow.settings(site.port))
+    wait_until(lambda: all(item["completed_at"] for item in backfills(site)))  # Airflow takes one at a time
     subprocess.run([*command, *days], env=whole, capture_output=True, check=True)
     wanted = {(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)}
     found: list[dict[str, Any]] = []
@@ -235,6 +237,11 @@ def backfill(site: Site, first: date, last: date) -> list[dict[str, Any]]:
         return len(found) == len(wanted) and all(run["state"] in {"success", "failed"} for run in found)
 
     wait_until(have_ended)
+    return found
+
+
+def backfills(site: Site) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = site.client.call("GET", "backfills?dag_id=llmops_pipeline")["backfills"]
     return found
 
 
