@@ -25,17 +25,14 @@ lint: setup  ## Format, lint, types, import contracts
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-lock: setup  ## Resolve requirements.lock anew, after a change of dependencies
-	.llmops/bootstrap/bin/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-header -q -o requirements.lock
-
 test: lint  ## Lint and tests, as CI runs them; a skipped test fails
 	$(PYTEST)
 
 test-slow: setup  ## Kill, outage and long runs
-	$(PYTEST) -m 'slow and not gpu'
+	$(PYTEST) -m 'slow and not gpu and not real_data'
 
-lock:  ## Resolve requirements.lock anew from pyproject.toml
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+lock: setup  ## Resolve requirements.lock anew from pyproject.toml
+	.llmops/bootstrap/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 
 bench: setup  ## Run a benchmark against its peer: make bench NAME=quickstart
 	@test -f 'benchmarks/$(NAME).py' || { echo "no such benchmark: '$(NAME)'; there are: $$(cd benchmarks && ls *.py | sed 's/\.py//' | xargs)"; exit 2; }
