@@ -36,20 +36,24 @@ def main() -> int:
         print("error: the platform is running already; `make down` ends it, then run this again", file=sys.stderr)
         return 1
     try:
-        with ended_afterwards(processes), MemoryWatch(processes) as memory:
-            with airflow(processes, {"LLMOPS_LAKE": str(lake())}) as client:
-                print(f"Airflow is up after {time.monotonic() - began:.0f} s; llmops_pipeline runs for {DAY}:")
-                triggered = time.monotonic()
-                run = run_pipeline(client, tell)
-                if run.state != "success":
-                    explain_failure(run)
-                    return 1
-                print_scores(service.read_champion(lake())["scores"]["models"])
-                answer_question(processes)
-            print(
-                f"\n{time.monotonic() - triggered:.0f} s from trigger to answer, {time.monotonic() - began:.0f} s in "
-                f"all, at most {memory.peak_bytes / 2**30:.1f} GiB of memory. {summarise(run)}"
-            )
+        with (
+            ended_afterwards(processes),
+            MemoryWatch(processes) as memory,
+            airflow(processes, {"LLMOPS_LAKE": str(lake())}) as client,
+        ):
+            print(f"Airflow is up after {time.monotonic() - began:.0f} s; llmops_pipeline runs for {DAY}:")
+            triggered = time.monotonic()
+            run = run_pipeline(client, tell)
+            if run.state != "success":
+                explain_failure(run)
+                return 1
+            print_scores(service.read_champion(lake())["scores"]["models"])
+            answer_question(processes)
+            seconds = time.monotonic() - triggered
+        print(
+            f"\n{seconds:.0f} s from trigger to answer, {time.monotonic() - began:.0f} s in all, "
+            f"at most {memory.peak_bytes / 2**30:.1f} GiB of memory. {summarise(run)}"
+        )
     except PlatformError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -15,7 +15,10 @@ from scripts.local_airflow import HOME, PROJECT, LocalAirflow, PlatformError, en
 
 def lake() -> Path:
     """The lake of this machine, absolute: LLMOPS_LAKE, or .llmops/lake."""
-    return PROJECT / (os.environ.get("LLMOPS_LAKE") or ".llmops/lake")
+    place = os.environ.get("LLMOPS_LAKE") or ".llmops/lake"
+    if "://" in place:
+        raise PlatformError(f"LLMOPS_LAKE is {place}; what runs on one machine needs a folder, so unset it")
+    return PROJECT / place
 
 
 def main() -> None:

@@ -47,7 +47,8 @@ def _start(processes: Processes) -> None:
     print(f"  Airflow   {client.address}  user {USER}, password {airflow.password}", flush=True)
     print(f"  MLflow    {_start_mlflow(processes)}  no login", flush=True)
     if service.has_champion(lake()):
-        print(f"  service   {service.start(processes, free_port(8000), lake())}  POST /generate, described in /openapi.json", flush=True)
+        address = service.start(processes, free_port(8000), lake())
+        print(f"  service   {address}  POST /generate, described in /openapi.json", flush=True)
     else:
         print("  service   not started: nothing is published yet; run `make demo`, or llmops_pipeline in Airflow")
     print(f"In a shell: `. {shell_file}` makes `airflow` and `llmops` work. `make down` ends it all.")
