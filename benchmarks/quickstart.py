@@ -20,6 +20,7 @@ from scripts.prepare import apply_features
 from scripts.processes import Processes
 
 BOUND = 1.5
+SAMPLE_SECONDS = 0.5
 FOLDER = HOME / "benchmarks/quickstart"
 TRACKING = {"LLMOPS_TRACKING_URI": f"sqlite:///{FOLDER}/mlflow.db"}
 
@@ -62,7 +63,10 @@ def measure_airflow(
     processes: Processes, lake: Path
 ) -> tuple[PipelineRun, dict[str, dict[str, Any]], dict[str, Cost], int]:
     """A run of the demo's day into an empty lake: the run, its commands in their order, their costs, the whole peak."""
-    with demo.airflow(processes, {"LLMOPS_LAKE": str(lake), **TRACKING}) as client, MemoryWatch(processes) as memory:
+    with (
+        demo.airflow(processes, {"LLMOPS_LAKE": str(lake), **TRACKING}) as client,
+        MemoryWatch(processes, SAMPLE_SECONDS) as memory,
+    ):
         print("under Airflow:")
         run = demo.run_pipeline(client, demo.tell)
         if run.state != "success" or run.stages["publish"].state != "success":
@@ -70,6 +74,7 @@ def measure_airflow(
             raise PlatformError("the run published nothing, so there is nothing to compare")
         stages = [stage for stage in run.stages.values() if stage.name not in DECISIONS]
         commands = {stage.name: read_command(client, run.run_id, stage.name) for stage in stages}
+    processes.stop()  # the machine is the stages' own when they run by hand
     peaks = memory.peak_bytes_by_task
     costs = {stage.name: Cost(stage.seconds, peaks.get(stage.name, 0)) for stage in stages}
     return run, commands, costs, memory.peak_bytes
@@ -87,7 +92,7 @@ def measure_by_hand(processes: Processes, name: str, command: dict[str, Any], la
     first, second = str(lakes["airflow"]), str(lakes["by-hand"])
     variables = {key: value.replace(first, second) for key, value in command["env"].items()}
     started = time.monotonic()
-    with MemoryWatch(processes) as memory:
+    with MemoryWatch(processes, SAMPLE_SECONDS) as memory:
         processes.start(name, ["bash", "-c", command["bash_command"]], environment(variables | TRACKING), PROJECT)
         status = processes.wait(name)
     cost = Cost(time.monotonic() - started, memory.peak_bytes)

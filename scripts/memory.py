@@ -6,18 +6,16 @@ from typing import Self
 
 from scripts.processes import Processes, memory_bytes
 
-_PERIOD_SECONDS = 2.0
-
 
 class MemoryWatch:
-    """Context in which a thread samples memory; a peak shorter than two seconds may be missed."""
+    """Context in which a thread samples memory; a peak shorter than `period_seconds` may be missed."""
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: Processes, period_seconds: float = 2.0) -> None:
         self.peak_bytes = 0
         """Of all processes together."""
         self.peak_bytes_by_task: dict[str, int] = {}
         """Of the command that an Airflow task runs, with everything the command starts."""
-        self._processes = processes
+        self._processes, self._period_seconds = processes, period_seconds
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -32,7 +30,7 @@ class MemoryWatch:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(_PERIOD_SECONDS):
+        while not self._ended.wait(self._period_seconds):
             used: dict[str, int] = {}
             for process in self._processes.members():
                 used[process.task] = used.get(process.task, 0) + memory_bytes(process.pid)
