@@ -14,9 +14,9 @@ from airflow.sdk import CronDataIntervalTimetable
 
 PROJECT = Path(os.environ.get("LLMOPS_PROJECT") or Path(__file__).resolve().parent.parent)
 """Root of the repository: where `llmops` commands run and relative paths start."""
-_LAKE = os.environ.get("LLMOPS_LAKE") or ".llmops/lake"
+_LAKE = os.environ.get("LLMOPS_LAKE") or f"{os.environ.get('LLMOPS_HOME') or '.llmops'}/lake"
 LAKE = _LAKE if "://" in _LAKE else str(PROJECT / _LAKE)
-"""Root of all artifacts; the same variable and default as in `llmops.settings`, made absolute."""
+"""Root of all artifacts; the same variables and defaults as in `llmops.settings`, made absolute."""
 SOURCE = os.environ.get("LLMOPS_SOURCE") or "examples/shop"
 """Root of the raw data, unless a run names another one."""
 SCHEDULE = os.environ.get("LLMOPS_SCHEDULE") or "0 0 * * *"

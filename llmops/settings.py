@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -12,18 +13,18 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LLMOPS_", frozen=True, use_attribute_docstrings=True)
 
     home: Path = Path(".llmops")
-    """Folder of everything this machine keeps: keys, logs, databases and, unless told otherwise, the lake."""
-    lake: str = ".llmops/lake"
+    """Folder of everything this machine keeps, unless a setting below says otherwise."""
+    lake: str = Field(default_factory=lambda given: f"{given['home']}/lake")
     """Root of all artifacts, as any fsspec URI."""
     spark_master: str = "local[*]"
     """Where Spark runs."""
     feature_repo: Path = Path("feature_repo")
     """Folder with `feature_store.yaml`; `feast apply` has been run on it by the deployment."""
-    tracking_uri: str = "sqlite:///.llmops/mlflow.db"
+    tracking_uri: str = Field(default_factory=lambda given: f"sqlite:///{given['home']}/mlflow.db")
     """MLflow's tracking store and registry."""
-    signing_key: Path = Path(".llmops/keys/signing.pem")
+    signing_key: Path = Field(default_factory=lambda given: given["home"] / "keys/signing.pem")
     """Ed25519 private key that signs releases (PEM, PKCS 8); `llmops create-keys` makes one."""
-    trusted_key: Path = Path(".llmops/keys/trusted.pem")
+    trusted_key: Path = Field(default_factory=lambda given: given["home"] / "keys/trusted.pem")
     """Ed25519 public key that releases must verify against (PEM)."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """ECS JSON lines, coloured console lines, or whichever suits stderr."""

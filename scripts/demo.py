@@ -105,8 +105,8 @@ def run_pipeline(client: Client, tell: Callable[[StageRun], None]) -> PipelineRu
 
 def tell(stage: StageRun) -> None:
     """One line about a stage that ended: its time, and what it kept, set aside and measured."""
-    if (stage.state == "success" and stage.name in DECISIONS) or stage.state in {"failed", "upstream_failed"}:
-        return  # a decision that lets the run go on, or what `explain_failure` tells
+    if stage.name in DECISIONS or stage.state in {"failed", "upstream_failed"}:
+        return  # a decision shows in what follows it, a failure is told by `explain_failure`
     if stage.manifest is None:
         why = f": {stage.reason.removeprefix('not done: ')}" if stage.reason else ", as what it needs was not made"
         print(f"  {stage.name:<15}{stage.state}{why}", flush=True)

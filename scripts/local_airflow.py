@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llmops.settings import Settings
 from scripts.processes import Processes
 
 PROJECT = Path(__file__).resolve().parent.parent
-HOME = Path(os.environ.get("LLMOPS_HOME") or PROJECT / ".llmops").absolute()
+HOME = PROJECT / Settings().home
 """Folder of everything this machine keeps."""
 USER = "operator"
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -94,7 +95,8 @@ class LocalAirflow:
 
     def write_shell_file(self, path: Path, port: int) -> None:
         """Leave the settings as exports for a shell, so that `airflow` works by hand."""
-        exports = self.settings(port) | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        exports = {"LLMOPS_HOME": str(HOME), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        exports |= self.settings(port)
         path.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in exports.items()))
 
     def create_password(self) -> None:

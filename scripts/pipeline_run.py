@@ -106,7 +106,7 @@ def follow(
                     client.call("PATCH", f"dags/{DAG}/dagRuns/{run_id}", {"state": "failed"})
                     stages[name] = StageRun(name, "failed", None, task["duration"] or 0.0, None, words)
                     return PipelineRun(run_id, "failed", time.monotonic() - started, stages)
-                print(f"  {name} broke off and is tried again: {words}", flush=True)
+                print(f"  {name} broke off and is tried again: {words or 'it left no log'}", flush=True)
         if tasks and all(task["task_id"] in stages for task in tasks):
             state = client.call("GET", f"dags/{DAG}/dagRuns/{run_id}")["state"]
             if state in {"success", "failed"}:
@@ -135,10 +135,10 @@ def _describe(client: Client, logs: Path, run_id: str, task: dict[str, Any]) -> 
 
 
 def _last_words(logs: Path, run_id: str, task: str, attempt: int) -> str:
-    """The line with which a stage said why it failed or was refused."""
+    """The line with which a stage said why it failed or was refused; empty for a task that never ran."""
     lines = read_log(logs, run_id, task, attempt)
     spoken = [line for line in lines if line.startswith(("error: ", "not done: "))]
-    return spoken[-1] if spoken else next((line for line in reversed(lines) if line.strip()), "no log")
+    return spoken[-1] if spoken else next((line for line in reversed(lines) if line.strip()), "")
 
 
 def _under_way(logs: Path, run_id: str, task: dict[str, Any]) -> str:

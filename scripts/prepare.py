@@ -4,18 +4,18 @@ Keys for releases, the feature store's definitions in the lake, Airflow's databa
 Does no harm when repeated.
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from llmops.settings import Settings
 from scripts.local_airflow import HOME, PROJECT, LocalAirflow, PlatformError, environment
 
 
 def lake() -> Path:
-    """The lake of this machine, absolute: LLMOPS_LAKE, or .llmops/lake."""
-    place = os.environ.get("LLMOPS_LAKE") or ".llmops/lake"
+    """The lake of this machine, absolute."""
+    place = Settings().lake
     if "://" in place:
         raise PlatformError(f"LLMOPS_LAKE is {place}; what runs on one machine needs a folder, so unset it")
     return PROJECT / place

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets this machine up: Python environment from the locks, Java runtime, model file, keys, databases.
-# Quick when nothing changed since the last time. Everything lies in .venv and .llmops; apt is used only for what is
-# missing: a Python 3.11 or 3.12 with venv, a full Java 17+ runtime (Debian 12 and Ubuntu 24.04 are known to work).
+# Quick when nothing changed since the last time. Everything lies in .venv, .llmops and, where they are set, LLMOPS_HOME
+# and LLMOPS_LAKE; apt is used only for what is missing: a Python 3.11 or 3.12 with venv, a full Java 17+ runtime (Debian 12 and Ubuntu 24.04 are known to work).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -56,12 +56,12 @@ install_environment() {
 
 # Runs a step unless it ran before with the same inputs.
 once() {
-    local name=$1 step=$2 now
+    local step=$1 stamp=$2 now
     shift 2
-    now=$(printf '%s\n' "$PWD" "${LLMOPS_LAKE:-}" | cat - "$@" | sha256sum)
-    [ "$(cat ".llmops/$name.stamp" 2>/dev/null)" != "$now" ] || return 0
+    now=$(printf '%s\n' "$PWD" "$lake" | cat - "$@" | sha256sum)
+    [ "$(cat "$stamp" 2>/dev/null)" != "$now" ] || return 0
     "$step"
-    echo "$now" >".llmops/$name.stamp"
+    echo "$now" >"$stamp"
 }
 
 prepare() {
@@ -69,13 +69,15 @@ prepare() {
     .venv/bin/python -m scripts.prepare
 }
 
-mkdir -p .llmops
+home=${LLMOPS_HOME:-.llmops}
+lake=${LLMOPS_LAKE:-$home/lake}
+mkdir -p .llmops "$home"
 exec 9>.llmops/setup.lock
 flock 9
 [ -x .venv/bin/llmops ] || rm -f .llmops/environment.stamp
-for made in .llmops/airflow/airflow.db .llmops/keys "${LLMOPS_LAKE:-.llmops/lake}/feature_store"; do
-    [ -e "$made" ] || rm -f .llmops/state.stamp
+for made in "$home/airflow/airflow.db" "$home/keys" "$lake/feature_store"; do
+    [ -e "$made" ] || rm -f "$home/state.stamp"
 done
-once environment install_environment requirements.lock model-requirements.lock pyproject.toml scripts/setup.sh
+once install_environment .llmops/environment.stamp requirements.lock model-requirements.lock pyproject.toml scripts/setup.sh
 java_works || fail "java is gone since the set-up; remove .llmops/environment.stamp and run this again"
-once state prepare feature_repo/* dags/pools.json scripts/prepare.py .llmops/environment.stamp
+once prepare "$home/state.stamp" feature_repo/* dags/pools.json scripts/prepare.py .llmops/environment.stamp

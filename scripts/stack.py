@@ -1,10 +1,10 @@
 """`make up` and `make down`: Airflow, MLflow's UI and the model service, for use in a browser on this machine."""
 
-import os
 import sys
 import time
 import urllib.request
 
+from llmops.settings import Settings
 from scripts import service
 from scripts.local_airflow import HOME, PROJECT, USER, LocalAirflow, PlatformError, environment, free_port
 from scripts.prepare import lake
@@ -57,9 +57,8 @@ def _start(processes: Processes) -> None:
 def _start_mlflow(processes: Processes) -> str:
     port = free_port(5000)
     address = f"http://127.0.0.1:{port}"
-    store = os.environ.get("LLMOPS_TRACKING_URI") or "sqlite:///.llmops/mlflow.db"  # as in llmops.settings
     command = ["mlflow", "ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    processes.start("mlflow", [*command, "--backend-store-uri", store], environment({}), PROJECT)
+    processes.start("mlflow", [*command, "--backend-store-uri", Settings().tracking_uri], environment({}), PROJECT)
     deadline = time.monotonic() + _MLFLOW_SECONDS
     while "mlflow" in processes.running() and time.monotonic() < deadline:
         try:

@@ -15,8 +15,10 @@ MANIFEST: dict[str, Any] = {
 }
 
 
-def stage(state: str = "success", manifest: dict[str, Any] | None = None, reason: str = "") -> StageRun:
-    return StageRun("clean", state, datetime(2026, 11, 2, 10, 0, 0, tzinfo=UTC), 7.4, manifest, reason)
+def stage(
+    state: str = "success", manifest: dict[str, Any] | None = None, reason: str = "", name: str = "clean"
+) -> StageRun:
+    return StageRun(name, state, datetime(2026, 11, 2, 10, 0, 0, tzinfo=UTC), 7.4, manifest, reason)
 
 
 def test_rules_stand_behind_the_rows_they_set_aside_and_other_counts_apart() -> None:
@@ -44,3 +46,10 @@ def test_skipped_stage_says_why(capsys: pytest.CaptureFixture[str]) -> None:
         "  clean          skipped: the candidate already is the champion",
         "  clean          skipped, as what it needs was not made",
     ]
+
+
+def test_decision_is_not_told_as_if_it_were_a_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    tell(stage(name="publish_allowed"))
+    tell(stage("skipped", name="publish_allowed"))
+
+    assert capsys.readouterr().out == ""
