@@ -6,6 +6,7 @@ libraries print, goes to stderr. Exit status: 0 done, 1 failed, 2 wrong usage, 9
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -73,8 +74,7 @@ def launch(
         Recompute although an equal artifact stands at the target.
     """
     tables = defaults() if recipe is None else load(recipe).model_dump(mode="json", exclude_none=True)
-    source = {name.replace("_", "-"): {"config": table} for name, table in tables.items()}
-    app.config = (Dict(source, source=str(recipe or "defaults")),)
+    app.config = (Dict(arguments_from(tables), source=str(recipe or "defaults")),)
     settings = Settings()
     logs.configure(settings.log_format)
     command, bound, ignored = app.parse_args(tokens, exit_on_error=False, print_error=False)
@@ -84,6 +84,13 @@ def launch(
         structlog.contextvars.bound_contextvars(command=tokens[:1]),
     ):
         return command(*bound.args, **bound.kwargs, **given)
+
+
+def arguments_from(tables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What a recipe's tables give to each command: its own one and, to the search, that of the training it is for."""
+    arguments = {name.replace("_", "-"): {"config": table} for name, table in tables.items()}
+    arguments["tune"]["training"] = tables["finetune"]
+    return arguments
 
 
 def main() -> None:

@@ -40,20 +40,20 @@ def collate(examples: Sequence[Example], device: torch.device) -> Batch:
 def plan_steps(
     examples: Sequence[Example], *, batch_size: int, max_tokens: int, max_epochs: int, seed: int
 ) -> list[list[Example]]:
-    """The examples of every optimizer step, in order, up to the step that reaches `max_tokens` real tokens.
+    """The examples of every optimizer step, in order: as many steps as `max_tokens` real tokens pay for.
 
-    Each epoch visits every example once, shuffled; examples of similar length share a step, to spare padding. Equal
-    arguments give equal plans.
+    The first step is taken whatever it costs. Each epoch visits every example once, shuffled; examples of similar
+    length share a step, to spare padding. Equal arguments give equal plans.
     """
     generator = np.random.default_rng(seed)
     steps: list[list[Example]] = []
     tokens = 0
     for _ in range(max_epochs):
         for batch in _shuffle(examples, batch_size, generator):
-            steps.append(batch)
             tokens += count_tokens(batch)
-            if tokens >= max_tokens:
+            if steps and tokens > max_tokens:
                 return steps
+            steps.append(batch)
     return steps
 
 

@@ -17,7 +17,10 @@ class LoraConfig(StageConfig):
 
 
 class FinetuneConfig(StageConfig):
-    """Configuration of `llmops finetune`. `tune` overrides learning rate and rank with the winner's."""
+    """Configuration of `llmops finetune`, and of `tune`'s trials in all that they do not vary.
+
+    The search's winner replaces `learning_rate`, `lora.rank` and `lora.alpha`.
+    """
 
     learning_rate: float = Field(5e-4, gt=0)
     """Peak learning rate, reached after the warm-up; it decays to zero along a half cosine."""
@@ -27,7 +30,7 @@ class FinetuneConfig(StageConfig):
     """Tokens (padding included) in one forward pass, unless one example alone is longer; gradients accumulate up to
     `batch_size`. More need more memory and are faster on a GPU; results stay the same up to rounding."""
     max_tokens: int = Field(16_000, ge=1)
-    """Budget: training stops after the step that reaches this many real (non-padding) tokens."""
+    """Budget in real (non-padding) tokens: training stops before the step that would exceed it."""
     max_epochs: int = Field(3, ge=1)
     """Passes over the training part, if the token budget allows them."""
     warmup_share: float = Field(0.1, ge=0, lt=1)

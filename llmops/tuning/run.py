@@ -10,18 +10,20 @@ from llmops.artifacts import Manifest
 from llmops.errors import TrainingError
 from llmops.training.base import add_adapter, without_dropout
 from llmops.training.batches import plan_steps
-from llmops.training.config import FinetuneConfig, LoraConfig
+from llmops.training.config import FinetuneConfig
 from llmops.training.examples import Example, check_tokenizer, read_examples
 from llmops.training.loop import train
 from llmops.training.loss import measure_mean_loss
 from llmops.training.run import load_base_for
 from llmops.tuning.config import TuneConfig
-from llmops.tuning.search import Point, Trial, algorithm, search
+from llmops.tuning.search import Point, Trial, algorithm, search, settings_of
 
 log = structlog.get_logger()
 
 
-def tune(features: Manifest, base: Manifest, config: TuneConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def tune(
+    features: Manifest, base: Manifest, config: TuneConfig, training: FinetuneConfig
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The winning hyper-parameters with how they were found, and every trial in its order."""
     check_tokenizer(features, base)
     examples = read_examples(features, "train")
@@ -39,7 +41,7 @@ def tune(features: Manifest, base: Manifest, config: TuneConfig) -> tuple[dict[s
     def objective(point: Point) -> float:
         nonlocal number
         number += 1
-        loss = _try(model, point, examples, validation, config)
+        loss = _try(model, settings_of(point, config, training), examples, validation)
         log.info("trial.finished", trial=f"{number}/{config.trials}", loss=round(loss, 4), **asdict(point))
         return loss
 
@@ -48,14 +50,8 @@ def tune(features: Manifest, base: Manifest, config: TuneConfig) -> tuple[dict[s
     return {**_describe(Trial(best, loss)), "algorithm": found_by}, [_describe(trial) for trial in trials]
 
 
-def _try(base: Any, point: Point, examples: list[Example], validation: list[Example], config: TuneConfig) -> float:
+def _try(base: Any, settings: FinetuneConfig, examples: list[Example], validation: list[Example]) -> float:
     """Validation loss after a short training from a fresh adapter; infinite where training failed."""
-    settings = FinetuneConfig(
-        learning_rate=point.learning_rate,
-        max_tokens=config.tokens_per_trial,
-        lora=LoraConfig(rank=point.rank, alpha=point.alpha),
-        seed=config.seed,
-    )
     steps = plan_steps(
         examples,
         batch_size=settings.batch_size,

@@ -9,6 +9,7 @@ from hyperopt import STATUS_FAIL, STATUS_OK, Trials, fmin, hp, space_eval, tpe
 from hyperopt.exceptions import AllTrialsFailed
 
 from llmops.errors import TrainingError
+from llmops.training.config import FinetuneConfig, LoraConfig
 from llmops.tuning.config import TuneConfig
 
 RANDOM_TRIALS = 20
@@ -39,6 +40,13 @@ class Trial:
 def algorithm(trials: int) -> str:
     """What a search of so many trials really is."""
     return "tpe" if trials > RANDOM_TRIALS else "random search"
+
+
+def settings_of(point: Point, config: TuneConfig, training: FinetuneConfig) -> FinetuneConfig:
+    """How a trial trains: as the fine-tuning will, but for what is varied, the budget and the seed."""
+    shape = LoraConfig(rank=point.rank, alpha=point.alpha, dropout=training.lora.dropout)
+    varied = {"learning_rate": point.learning_rate, "lora": shape}
+    return training.model_copy(update={**varied, "max_tokens": config.tokens_per_trial, "seed": config.seed})
 
 
 def search(objective: Callable[[Point], float], config: TuneConfig) -> tuple[Point, list[Trial]]:

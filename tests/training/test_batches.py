@@ -35,10 +35,13 @@ def test_an_epoch_visits_every_example_once() -> None:
     assert [len(step) for step in steps].count(4) == 24  # 50 examples: twelve steps of four, one of two, twice
 
 
-def test_training_stops_after_the_step_that_reaches_the_budget() -> None:
-    steps = plan_steps([example("a", [1], [2, END])] * 10, batch_size=2, max_tokens=13, max_epochs=9, seed=0)
+@pytest.mark.parametrize(("max_tokens", "spent"), [(5, 6), (6, 6), (11, 6), (12, 12), (13, 12), (60, 60)])
+def test_training_stops_before_the_step_that_would_exceed_the_budget(max_tokens: int, spent: int) -> None:
+    pair = example("a", [1], [2, END])
 
-    assert sum(map(count_tokens, steps)) == 18  # steps of two examples with three tokens: 6, 12, 18
+    steps = plan_steps([pair] * 10, batch_size=2, max_tokens=max_tokens, max_epochs=2, seed=0)
+
+    assert sum(map(count_tokens, steps)) == spent  # a step costs six; the first is taken whatever it costs
 
 
 def test_examples_of_similar_length_share_a_step() -> None:

@@ -5,8 +5,9 @@ import math
 import pytest
 
 from llmops.errors import TrainingError
+from llmops.training.config import FinetuneConfig, LoraConfig
 from llmops.tuning.config import TuneConfig
-from llmops.tuning.search import Point, algorithm, search
+from llmops.tuning.search import Point, algorithm, search, settings_of
 
 
 def _distance_from_a_good_rate(point: Point) -> float:
@@ -59,3 +60,18 @@ def test_a_failed_trial_does_not_win() -> None:
 def test_a_search_of_failed_trials_is_refused() -> None:
     with pytest.raises(TrainingError, match="lower `learning_rate_high`"):
         search(lambda _: math.inf, TuneConfig())
+
+
+def test_a_trial_trains_as_the_fine_tuning_will_but_for_what_is_varied() -> None:
+    training = FinetuneConfig(batch_size=2, warmup_share=0.3, lora=LoraConfig(rank=64, dropout=0.05))
+
+    settings = settings_of(Point(learning_rate=1e-2, rank=4), TuneConfig(tokens_per_trial=400, seed=7), training)
+
+    assert settings == FinetuneConfig(
+        learning_rate=1e-2,
+        batch_size=2,
+        max_tokens=400,
+        warmup_share=0.3,
+        lora=LoraConfig(rank=4, alpha=8, dropout=0.05),
+        seed=7,
+    )
