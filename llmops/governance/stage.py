@@ -1,6 +1,7 @@
 """`llmops gate`: decides whether a candidate may be published. A refusal is a decision like any other."""
 
 import json
+from collections.abc import Collection
 from pathlib import PurePosixPath
 
 import structlog
@@ -20,7 +21,7 @@ def gate_candidate(evaluation: str, target: str, *, config: GateConfig) -> Manif
     `manifest.metrics` holds approved as 1 or 0. `llmops publish` acts on approved decisions only.
     """
     evaluated = artifacts.read(evaluation, "evaluate")
-    faults = find_lineage_faults(evaluated)
+    faults = find_lineage_faults(evaluated, config.required_redactions)
     attempt = artifacts.begin(
         target,
         stage="gate",
@@ -42,7 +43,7 @@ def gate_candidate(evaluation: str, target: str, *, config: GateConfig) -> Manif
     return attempt.commit(metrics={"approved": float(decision.approved)})
 
 
-def find_lineage_faults(evaluated: Manifest) -> list[str]:
+def find_lineage_faults(evaluated: Manifest, required_redactions: Collection[str]) -> list[str]:
     """What is wrong with the way from raw data to the candidate, in words; empty when nothing is.
 
     The champion's own lineage does not count: its data may have been replaced since it was published.
@@ -54,7 +55,15 @@ def find_lineage_faults(evaluated: Manifest) -> list[str]:
         log.warning("lineage.broken", reason=str(error))
         return ["the lineage is broken: an artifact behind the candidate is gone or was replaced since"]
     raw = [item for item in behind if item.stage == "collect"]
-    redacted = {source.digest for item in behind if item.stage == "redact" for source in item.inputs}
+    looked_for = {
+        source.digest: set(item.config.get("types", ()))
+        for item in behind
+        if item.stage == "redact"
+        for source in item.inputs
+    }
     if not raw:
         return ["no raw data stands behind the candidate: nothing shows that it was redacted"]
-    return sorted(f"the raw data of {item.day} was not redacted" for item in raw if item.digest not in redacted)
+    missed = {item.day: set(required_redactions) - looked_for.get(item.digest, set()) for item in raw}
+    return sorted(
+        f"{', '.join(sorted(kinds))} not redacted from the raw data of {day}" for day, kinds in missed.items() if kinds
+    )

@@ -105,7 +105,18 @@ def test_a_day_that_was_not_redacted_is_refused(tmp_path: Path) -> None:
 
     decision = read_json(made, "decision.json")
     assert decision["approved"] is False
-    assert "failed: the raw data of 2026-03-01 was not redacted" in decision["reasons"]
+    assert "failed: CARD, EMAIL, IBAN, PHONE not redacted from the raw data of 2026-03-01" in decision["reasons"]
+
+
+def test_a_redaction_that_looked_for_less_than_demanded_is_refused(tmp_path: Path) -> None:
+    evaluation = commit_evaluation(str(tmp_path), BETTER, redacts=("CARD", "EMAIL", "PHONE"))
+
+    made = gate_candidate(evaluation.uri, f"{tmp_path}/decisions", config=CONFIG)
+
+    assert read_json(made, "decision.json")["reasons"][:2] == [
+        "failed: IBAN not redacted from the raw data of 2026-03-01",
+        "failed: IBAN not redacted from the raw data of 2026-03-02",
+    ]
 
 
 def test_a_candidate_from_nowhere_is_refused(tmp_path: Path) -> None:
