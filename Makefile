@@ -1,6 +1,6 @@
 # Everything a developer or operator starts. `make` alone explains it.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo up down test test-slow lint bench
+.PHONY: help setup lock demo up down test test-slow test-real lint bench
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest -p tests.no_skips
 
@@ -10,8 +10,8 @@ help:  ## Show this
 setup:  ## Set this machine up (quick when nothing changed)
 	@scripts/setup.sh
 
-demo: setup  ## From raw data to an answer, through Airflow
-	@$(PYTHON) -m scripts.demo
+demo: setup  ## From raw data to an answer, through Airflow (other data: ARGS="--recipe … --source …")
+	@$(PYTHON) -m scripts.demo $(ARGS)
 
 up: setup  ## Start Airflow, MLflow's UI and the service for use in a browser
 	@$(PYTHON) -m scripts.stack up
@@ -30,6 +30,9 @@ test: lint  ## Lint and tests, as CI runs them; a skipped test fails
 
 test-slow: setup  ## Kill, outage and long runs
 	$(PYTEST) -m 'slow and not gpu and not real_data'
+
+test-real: setup  ## The whole job on real data: SUPPORT_QA=folder make test-real (and Debian's package debian-faq)
+	$(PYTEST) -m real_data
 
 lock: setup  ## Resolve requirements.lock anew from pyproject.toml
 	.llmops/bootstrap/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock

@@ -68,7 +68,7 @@ def measure_airflow(
         MemoryWatch(processes, SAMPLE_SECONDS) as memory,
     ):
         print("under Airflow:")
-        run = demo.run_pipeline(client, demo.tell)
+        run = demo.run_pipeline(client, demo.SHOP, demo.tell)
         if run.state != "success" or run.stages["publish"].state != "success":
             demo.explain_failure(run)
             raise PlatformError("the run published nothing, so there is nothing to compare")

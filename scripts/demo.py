@@ -1,9 +1,11 @@
 """`make demo`: from the sample shop's raw data to an answer, through Airflow, on this machine.
 
 Starts Airflow, runs `llmops_pipeline` for one day, serves the model it published, asks both that model and the untuned
-one a customer's question, and ends everything it started. Run again, it reuses what is committed in the lake.
+one a customer's question, and ends everything it started. Run again, it reuses what is committed in the lake. Other
+data of yours goes the same way: name its recipe and root, and a home of its own (LLMOPS_HOME).
 """
 
+import argparse
 import signal
 import sys
 import textwrap
@@ -14,15 +16,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scripts import pipeline_run, service
-from scripts.local_airflow import HOME, Client, LocalAirflow, PlatformError, free_port
+from scripts.local_airflow import HOME, Client, LocalAirflow, PlatformError
+from scripts.loopback import free_port
 from scripts.memory import MemoryWatch
 from scripts.pipeline_run import DECISIONS, PipelineRun, StageRun
 from scripts.prepare import lake
 from scripts.processes import Processes
 
-DAY = "2026-11-02"
-SOURCE = "examples/shop"
 QUESTION = "I was given a Fjellbrook gift card two years ago. Is it still valid?"
+SHOP = {"day": "2026-11-02", "source": "examples/shop", "recipe": "quickstart", "train": "yes"}
+"""Params of the run over the sample shop."""
 COMPONENTS = ("api-server", "scheduler", "dag-processor")  # nothing here defers, so no triggerer
 _RUN_PREFIX = "demo__"
 _WIDTH = 110
@@ -30,7 +33,7 @@ _WIDTH = 110
 
 def main() -> int:
     """Run the demo; the exit status."""
-    began = time.monotonic()
+    began, options = time.monotonic(), parse_options()
     processes = Processes(HOME / "run")
     if processes.running():
         print("error: the platform is running already; `make down` ends it, then run this again", file=sys.stderr)
@@ -41,14 +44,15 @@ def main() -> int:
             MemoryWatch(processes) as memory,
             airflow(processes, {"LLMOPS_LAKE": str(lake())}) as client,
         ):
-            print(f"Airflow is up after {time.monotonic() - began:.0f} s; llmops_pipeline runs for {DAY}:")
+            conf = SHOP | {"recipe": options.recipe, "source": options.source, "day": options.day}
+            print(f"Airflow is up after {time.monotonic() - began:.0f} s; llmops_pipeline runs for {options.day}:")
             triggered = time.monotonic()
-            run = run_pipeline(client, tell)
+            run = run_pipeline(client, conf, tell)
             if run.state != "success":
                 explain_failure(run)
                 return 1
             print_scores(service.read_champion(lake())["scores"]["models"])
-            answer_question(processes)
+            answer_question(processes, options.question)
             seconds = time.monotonic() - triggered
         print(
             f"\n{seconds:.0f} s from trigger to answer, {time.monotonic() - began:.0f} s in all, "
@@ -61,6 +65,16 @@ def main() -> int:
         print("interrupted; everything that was started has ended, what is committed stands", file=sys.stderr)
         return 130
     return 0
+
+
+def parse_options() -> argparse.Namespace:
+    """What to run on: the sample shop, unless the command line names other data."""
+    parser = argparse.ArgumentParser(prog="demo", description="The whole pipeline once, and an answer.")
+    parser.add_argument("--recipe", default=SHOP["recipe"], help="file in recipes/, without .toml")
+    parser.add_argument("--source", default=SHOP["source"], help="root of the raw data: folder or address")
+    parser.add_argument("--day", default=SHOP["day"], help="the day of that data, as YYYY-MM-DD")
+    parser.add_argument("--question", default=QUESTION, help="what to ask")
+    return parser.parse_args()
 
 
 @contextmanager
@@ -78,7 +92,7 @@ def ended_afterwards(processes: Processes) -> Iterator[None]:
 
 @contextmanager
 def airflow(processes: Processes, variables: Mapping[str, str]) -> Iterator[Client]:
-    """Airflow with the DAG ready to be triggered, and paused again afterwards; `variables` reach its tasks.
+    """Airflow with the DAG ready to be triggered, and paused afterwards if it was before; `variables` reach its tasks.
 
     Nothing is scheduled meanwhile: only triggered runs happen.
     """
@@ -86,20 +100,19 @@ def airflow(processes: Processes, variables: Mapping[str, str]) -> Iterator[Clie
     client = LocalAirflow().start(processes, free_port(), {"LLMOPS_SCHEDULE": "none", **variables}, COMPONENTS)
     pipeline_run.wait_for_dag(client, since)
     pipeline_run.give_up(client, _RUN_PREFIX)  # of a demo that was killed
-    pipeline_run.pause(client, False)
+    was_paused = pipeline_run.pause(client, False)
     try:
         yield client
     finally:
         with suppress(PlatformError):  # Airflow may be what failed
             pipeline_run.give_up(client, _RUN_PREFIX)
-            pipeline_run.pause(client, True)
+            pipeline_run.pause(client, was_paused)
 
 
-def run_pipeline(client: Client, tell: Callable[[StageRun], None]) -> PipelineRun:
-    """One run over the sample shop."""
-    conf = {"day": DAY, "source": SOURCE, "recipe": "quickstart", "train": "yes"}
+def run_pipeline(client: Client, conf: Mapping[str, str], tell: Callable[[StageRun], None]) -> PipelineRun:
+    """One run with these params."""
     return pipeline_run.follow(
-        client, LocalAirflow().logs, conf, f"{_RUN_PREFIX}{datetime.now(UTC):%Y%m%dT%H%M%S}", tell
+        client, LocalAirflow().logs, dict(conf), f"{_RUN_PREFIX}{datetime.now(UTC):%Y%m%dT%H%M%S}", tell
     )
 
 
@@ -158,12 +171,12 @@ def print_scores(models: dict[str, Any]) -> None:
         print(f"  {name:<13}" + "   ".join(cells))
 
 
-def answer_question(processes: Processes) -> None:
+def answer_question(processes: Processes, question: str) -> None:
     """Serve the champion and put the question to it and to the untuned model."""
     address = service.start(processes, free_port(), lake())
-    print(f"\nPOST {address}/generate\n  question     {QUESTION}")
+    print(f"\nPOST {address}/generate\n  question     {question}")
     for model in ("champion", "base"):
-        answer = service.ask(address, QUESTION, model)
+        answer = service.ask(address, question, model)
         text = textwrap.fill(answer["answer"], _WIDTH - 15, subsequent_indent=" " * 15)
         print(f"  {model:<13}{text}\n{' ' * 15}— {answer['model']}, {answer['usage']['completion_tokens']} tokens")
 

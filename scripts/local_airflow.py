@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import shlex
-import socket
 import sys
 import time
 import urllib.error
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from llmops.settings import Settings
+from scripts.loopback import NO_PROXY, open_url
 from scripts.processes import Processes
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -33,24 +33,16 @@ class PlatformError(Exception):
     """A part of the platform does not start or answer; the message says where to look."""
 
 
-def free_port(wanted: int = 0) -> int:
-    """The wanted port of the loopback address if nothing listens there, else any free one."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise PlatformError("no free port on 127.0.0.1")
-
-
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
     """The whole environment of a platform process: this one's, the commands of its virtual environment, and `extra`."""
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    commands = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return inherited | {"PATH": commands, "OMP_NUM_THREADS": str(_cores())} | dict(extra)
+    own = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "OMP_NUM_THREADS": str(_cores()),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        **NO_PROXY,
+    }
+    return inherited | own | dict(extra)
 
 
 @dataclass(frozen=True)
@@ -72,6 +64,7 @@ class LocalAirflow:
             "AIRFLOW_HOME": str(self.folder),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": str(max(2, _cores())),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
@@ -93,10 +86,9 @@ class LocalAirflow:
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "60",
         }
 
-    def write_shell_file(self, path: Path, port: int) -> None:
-        """Leave the settings as exports for a shell, so that `airflow` works by hand."""
-        exports = {"LLMOPS_HOME": str(HOME), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        exports |= self.settings(port)
+    def write_shell_file(self, path: Path, port: int, extra: Mapping[str, str]) -> None:
+        """Leave the settings and `extra` as exports for a shell, so that `airflow` and `llmops` work by hand."""
+        exports = self.settings(port) | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | dict(extra)
         path.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in exports.items()))
 
     def create_password(self) -> None:
@@ -186,7 +178,7 @@ class Client:
             | ({"Authorization": f"Bearer {self._token}"} if self._token else {}),
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=timeout_seconds) as answer:
+        with open_url(request, timeout_seconds=timeout_seconds) as answer:
             return json.load(answer)
 
 

@@ -66,9 +66,11 @@ def wait_for_dag(client: Client, since: datetime) -> None:
     raise PlatformError(f"Airflow did not parse the DAG within {_PARSE_SECONDS} s; look into dag-processor.log")
 
 
-def pause(client: Client, paused: bool) -> None:
-    """Pause the DAG or let it run."""
+def pause(client: Client, paused: bool) -> bool:
+    """Pause the DAG or let it run; whether it was paused before."""
+    before = bool(client.call("GET", f"dags/{DAG}")["is_paused"])
     client.call("PATCH", f"dags/{DAG}", {"is_paused": paused})
+    return before
 
 
 def give_up(client: Client, prefix: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.local_airflow import PROJECT, PlatformError, environment
+from scripts.loopback import open_url
 from scripts.processes import Processes
 
 NAME = "service"
@@ -52,7 +53,7 @@ def ask(address: str, question: str, model: str) -> dict[str, Any]:
         headers={"Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as answer:
+        with open_url(request, timeout_seconds=_ANSWER_SECONDS) as answer:
             content: dict[str, Any] = json.load(answer)
             return content
     except urllib.error.HTTPError as error:
@@ -63,7 +64,7 @@ def ask(address: str, question: str, model: str) -> dict[str, Any]:
 
 def _is_ready(address: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{address}/readyz", timeout=10):
+        with open_url(f"{address}/readyz", timeout_seconds=10):
             return True
     except OSError:
         return False

@@ -73,7 +73,7 @@ home=${LLMOPS_HOME:-.llmops}
 lake=${LLMOPS_LAKE:-$home/lake}
 mkdir -p .llmops "$home"
 exec 9>.llmops/setup.lock
-flock 9
+flock -n 9 || { say "waiting for another set-up to end"; flock 9; }
 [ -x .venv/bin/llmops ] || rm -f .llmops/environment.stamp
 for made in "$home/airflow/airflow.db" "$home/keys" "$lake/feature_store"; do
     [ -e "$made" ] || rm -f "$home/state.stamp"

@@ -2,11 +2,12 @@
 
 import sys
 import time
-import urllib.request
+from datetime import UTC, datetime
 
 from llmops.settings import Settings
-from scripts import service
-from scripts.local_airflow import HOME, PROJECT, USER, LocalAirflow, PlatformError, environment, free_port
+from scripts import pipeline_run, service
+from scripts.local_airflow import HOME, PROJECT, USER, LocalAirflow, PlatformError, environment
+from scripts.loopback import free_port, open_url
 from scripts.prepare import lake
 from scripts.processes import Processes
 
@@ -14,7 +15,7 @@ _MLFLOW_SECONDS = 180
 
 
 def up() -> int:
-    """Start what does not run yet, wait until it answers, print addresses and logins; the exit status."""
+    """Start everything, wait until it answers, print addresses and logins; the exit status."""
     processes = Processes(HOME / "run")
     if processes.running():
         print("error: it runs already; `make down` ends it, then run this again", file=sys.stderr)
@@ -39,11 +40,13 @@ def down() -> int:
 
 def _start(processes: Processes) -> None:
     print("starting Airflow …", flush=True)
-    port = free_port(8080)
+    port, since = free_port(8080), datetime.now(UTC)
     airflow = LocalAirflow()
-    client = airflow.start(processes, port, {"LLMOPS_LAKE": str(lake())})
+    places = {"LLMOPS_HOME": str(HOME), "LLMOPS_LAKE": str(lake())}
+    client = airflow.start(processes, port, places)
+    pipeline_run.wait_for_dag(client, since)
     shell_file = HOME / "env.sh"
-    airflow.write_shell_file(shell_file, port)
+    airflow.write_shell_file(shell_file, port, places)
     print(f"  Airflow   {client.address}  user {USER}, password {airflow.password}", flush=True)
     print(f"  MLflow    {_start_mlflow(processes)}  no login", flush=True)
     if service.has_champion(lake()):
@@ -62,7 +65,7 @@ def _start_mlflow(processes: Processes) -> str:
     deadline = time.monotonic() + _MLFLOW_SECONDS
     while "mlflow" in processes.running() and time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(f"{address}/health", timeout=10):
+            with open_url(f"{address}/health", timeout_seconds=10):
                 return address
         except OSError:
             time.sleep(0.5)

@@ -29,11 +29,13 @@ class Machine:
     variables: Mapping[str, str]
 
     def make(self, command: str) -> "subprocess.CompletedProcess[str]":
+        """Run `make up` or `make down` here."""
         words = [sys.executable, "-m", "scripts.stack", command]
         return subprocess.run(words, cwd=PROJECT, env=self.variables, capture_output=True, text=True, check=False)
 
     @property
     def processes(self) -> Processes:
+        """What runs here."""
         return Processes(self.home / "run")
 
 
@@ -57,13 +59,16 @@ def test_every_printed_address_answers_until_all_is_ended(machine: Machine) -> N
     (mlflow,) = _found(r"MLflow +(http://\S+)", started.stdout)
     (service,) = _found(r"service +(http://\S+)", started.stdout)
 
-    page = httpx.get(airflow, follow_redirects=True)
-    login = httpx.post(f"{airflow}/auth/token", json={"username": user, "password": password})
-    wrong = httpx.post(f"{airflow}/auth/token", json={"username": user, "password": f"{password}x"})
-    models = httpx.post(f"{mlflow}/api/2.0/mlflow/registered-models/search", json={})
-    answer = httpx.post(f"{service}/generate", json={"prompt": "Where is my parcel?"}, timeout=60)
+    with httpx.Client(timeout=60, follow_redirects=True) as client:
+        page = client.get(airflow)
+        login = client.post(f"{airflow}/auth/token", json={"username": user, "password": password})
+        wrong = client.post(f"{airflow}/auth/token", json={"username": user, "password": f"{password}x"})
+        bearer = {"Authorization": f"Bearer {login.json()['access_token']}"}
+        pipeline = client.get(f"{airflow}/api/v2/dags/llmops_pipeline", headers=bearer)
+        models = client.get(f"{mlflow}/api/2.0/mlflow/registered-models/search")
+        answer = client.post(f"{service}/generate", json={"prompt": "Where is my parcel?"})
     version = _by_shell(machine, "llmops show-champion")
-    dags = json.loads(_by_shell(machine, "airflow dags list --output json"))
+    pools = json.loads(_by_shell(machine, "airflow pools list --output json"))
     again = machine.make("up")
     members = {item.pid for item in machine.processes.members()}
     ended = machine.make("down")
@@ -73,7 +78,8 @@ def test_every_printed_address_answers_until_all_is_ended(machine: Machine) -> N
     assert [model["name"] for model in models.json()["registered_models"]] == ["shop-assistant"]
     assert answer.json()["model"].startswith("shop-assistant-")
     assert answer.json()["model"] in version
-    assert [dag["dag_id"] for dag in dags] == ["llmops_pipeline"]
+    assert pipeline.json()["is_paused"] is False
+    assert {"feature_store", "training"} < {pool["pool"] for pool in pools}
     assert again.returncode == 1
     assert "make down" in again.stderr
     assert len(members) >= 6  # four of Airflow, MLflow, the service
