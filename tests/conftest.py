@@ -1,10 +1,36 @@
 """Fixtures that many tests share. Heavy libraries are imported only when a fixture that needs them is used."""
 
+import os
+import socket
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from llmops.artifacts import Manifest
+from scripts.loopback import NO_PROXY
+
+# Before anything is imported that reads them: no reporting home, no model hub, no proxy, and nothing of the settings
+# of the shell that the tests were started from.
+for _name in [name for name in os.environ if name.startswith(("LLMOPS_", "AIRFLOW_")) and name != "LLMOPS_SUPPORT_QA"]:
+    del os.environ[_name]
+os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "HF_HUB_OFFLINE": "1", **NO_PROXY}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nothing_but_loopback() -> Iterator[None]:
+    """Refuse every connection that leaves this machine, in the tests' own process."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in {socket.AF_INET, socket.AF_INET6} and address[0] not in {"127.0.0.1", "::1", "localhost"}:
+            raise AssertionError(f"a test connects to {address[0]}, which is not this machine")
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ class _Skips:
         self.found: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.skipped and not hasattr(report, "wasxfail"):
+        if report.skipped:
             self.found.append(report.nodeid)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

@@ -8,11 +8,13 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
+from airflow.utils.types import DagRunType
 from cyclopts.config import Dict
 from llmops_pipeline import dag as pipeline
 
@@ -90,6 +92,31 @@ def test_publication_needs_the_gate_and_no_backfill() -> None:
     assert {pipeline.get_task(task).trigger_rule for task in pipeline.task_ids} == {"all_success"}
 
 
+@pytest.mark.parametrize(
+    ("run_type", "allowed"), [("backfill", False), ("scheduled", True), ("manual", True), ("asset_triggered", True)]
+)
+def test_only_a_backfill_is_kept_away_from_the_champion(run_type: str, allowed: bool) -> None:
+    decide = pipeline.get_task("publish_allowed").python_callable
+
+    assert decide(dag_run=SimpleNamespace(run_type=DagRunType(run_type))) is allowed
+
+
+@pytest.mark.parametrize(
+    ("train", "run_type", "wanted"),
+    [
+        ("auto", "backfill", False),
+        ("auto", "scheduled", True),
+        ("auto", "manual", True),
+        ("yes", "backfill", True),
+        ("no", "manual", False),
+    ],
+)
+def test_param_decides_about_training_and_auto_leaves_backfills_out(train: str, run_type: str, wanted: bool) -> None:
+    decide = pipeline.get_task("train_wanted").python_callable
+
+    assert decide(dag_run=SimpleNamespace(run_type=DagRunType(run_type)), params={"train": train}) is wanted
+
+
 def test_training_is_not_reached_by_a_run_about_data() -> None:
     data = {"collect", "redact", "clean", "annotate", "train_wanted"}
 
@@ -161,8 +188,7 @@ def validate(conf: dict[str, Any]) -> dict[str, Any]:
 def test_command_text_is_fixed_and_understood_by_the_cli(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
     operator = pipeline.get_task(task)
     tables = recipe.load(Path("recipes/quickstart.toml")).model_dump(mode="json", exclude_none=True)
-    source = {name.replace("_", "-"): {"config": table} for name, table in tables.items()}
-    monkeypatch.setattr(cli.app, "config", (Dict(source, source="quickstart"),))
+    monkeypatch.setattr(cli.app, "config", (Dict(cli.arguments_from(tables), source="quickstart"),))
     values = {name: f"a $(false) '{name}" for name in operator.env} | {"DAY": "2026-11-02", "FORCE": "yes"}
 
     words = subprocess.run(

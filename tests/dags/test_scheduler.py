@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from scripts.local_airflow import PROJECT, Client, LocalAirflow, PlatformError, environment, free_port
+from scripts.local_airflow import PROJECT, Client, LocalAirflow, PlatformError, environment
+from scripts.loopback import free_port
 from scripts.prepare import prepare_airflow
 from scripts.processes import Processes
 

@@ -23,6 +23,10 @@ def test_skipped_test_fails_the_run_and_is_named(tmp_path: Path) -> None:
     assert "test_it.py::test_skips was skipped" in done.stdout
 
 
+def test_test_that_may_fail_is_no_test(tmp_path: Path) -> None:
+    assert run(tmp_path, "@pytest.mark.xfail\ndef test_fails(): assert False").returncode == 1
+
+
 def test_module_that_skips_itself_fails_the_run(tmp_path: Path) -> None:
     assert run(tmp_path, "pytest.importorskip('no_such_module')").returncode == 1
 
