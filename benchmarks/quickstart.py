@@ -18,6 +18,7 @@ from scripts.memory import MemoryWatch
 from scripts.pipeline_run import DECISIONS, PipelineRun
 from scripts.prepare import apply_features
 from scripts.processes import Processes
+from scripts.verdict import judge
 
 BOUND = 1.5
 SAMPLE_SECONDS = 0.5
@@ -54,9 +55,9 @@ def main() -> int:
     total = sum(cost.seconds for cost in by_hand.values())
     print(f"trigger to publication {run.seconds:.1f} s; stages by hand {total:.1f} s in sum")
     print(f"peak memory with Airflow's own processes: {peak_bytes / 2**20:,.0f} MiB")
-    ratio = run.seconds / total
-    print(f"quickstart: {ratio:.2f} (needs <= {BOUND})")
-    return 0 if ratio <= BOUND else 1
+    line, status = judge("quickstart", run.seconds / total, "<=", BOUND)
+    print(line)
+    return status
 
 
 def measure_airflow(

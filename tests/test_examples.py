@@ -1,6 +1,7 @@
 """What the sample shop promises: enough distinct pairs over enough days, and held-out answers that are not copies."""
 
 import json
+import unicodedata
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -9,26 +10,41 @@ import pytest
 
 from llmops import artifacts, recipe
 from llmops.annotation.stage import group_of
+from llmops.artifacts import Manifest
 from llmops.collection.stage import collect_sources
 from llmops.splitting.assign import merge_repeats, part_of
-from llmops.splitting.config import SplitConfig
 
 PLANTED = json.loads(Path("tests/examples_planted.json").read_text(encoding="utf-8"))
 DAYS = [date(2026, 11, day) for day in range(2, 10)]
 
 
+RECIPE = recipe.load(Path("recipes/quickstart.toml"))
+
+
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """Distinct question/answer rows of all days, with their part."""
+def days(tmp_path_factory: pytest.TempPathFactory) -> dict[date, Manifest]:
+    """The raw rows of every day."""
     lake = tmp_path_factory.mktemp("lake")
-    config = recipe.load(Path("recipes/quickstart.toml")).collect
-    rows = []
-    for day in DAYS:
-        raw = artifacts.read_table(collect_sources("examples/shop", f"{lake}/{day}", config=config, day=day))
-        found = [row for row in raw.to_pylist() if (row["question"] or "").strip() and (row["answer"] or "").strip()]
-        rows += [{**row, "ds": day, "is_pair": True, "group_id": group_of(row["question"])} for row in found]
-    kept, _ = merge_repeats(rows, 0.7)
-    return [{**row, "part": part_of(row["group_id"], SplitConfig())} for row in kept]
+    return {day: collect_sources("examples/shop", f"{lake}/ds={day}", config=RECIPE.collect, day=day) for day in DAYS}
+
+
+@pytest.fixture(scope="module")
+def answered(days: dict[date, Manifest]) -> list[dict[str, Any]]:
+    """Every raw row with a question and an answer."""
+    rows = [{**row, "ds": day} for day, raw in days.items() for row in artifacts.read_table(raw).to_pylist()]
+    return [row for row in rows if (row["question"] or "").strip() and (row["answer"] or "").strip()]
+
+
+@pytest.fixture(scope="module")
+def pairs(answered: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is left of them once repeats are merged, with their part."""
+    rows = [{**row, "is_pair": True, "group_id": group_of(row["question"])} for row in answered]
+    kept, _ = merge_repeats(rows, RECIPE.split.similarity_threshold)
+    return [{**row, "part": part_of(row["group_id"], RECIPE.split)} for row in kept]
+
+
+def body(row: dict[str, Any]) -> str:
+    return f"{row['question']}\n{row['answer']}"
 
 
 def grams(text: str, words: int = 8) -> set[tuple[str, ...]]:
@@ -67,3 +83,35 @@ def test_every_kind_of_source_and_several_scripts_are_there(pairs: list[dict[str
 
     assert {row["kind"] for row in pairs} == {"json", "html", "chat"}
     assert all(any(low <= letter <= high for letter in text) for low, high in ("Αω", "Ая", "ぁん"))
+
+
+def test_as_many_rows_repeat_another_exactly_as_were_planted(answered: list[dict[str, Any]]) -> None:
+    assert len(answered) - len({body(row) for row in answered}) == PLANTED["exact_duplicates"]
+
+
+def test_of_each_planted_near_duplicate_one_stays(answered: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> None:
+    given, kept = ([body(row) for row in rows] for rows in (answered, pairs))
+
+    for planted in PLANTED["near_duplicates"]:
+        assert {planted["a"], planted["b"]} <= set(given)
+        assert (planted["a"] in kept) + (planted["b"] in kept) == 1, planted["a"]
+
+
+def test_each_broken_file_is_set_aside_and_nothing_else_is(days: dict[date, Manifest]) -> None:
+    aside = [row for raw in days.values() for row in artifacts.read_table(raw, quarantine=True).to_pylist()]
+
+    assert {f"examples/shop/{row['uri']}" for row in aside} == set(PLANTED["broken_files"])
+    assert len({Path(file).suffix for file in PLANTED["broken_files"]}) == 7  # one of each kind
+    assert all(row["reason"] for row in aside)
+
+
+def test_the_dirt_is_honest(days: dict[date, Manifest]) -> None:
+    rows = [row for raw in days.values() for row in artifacts.read_table(raw).to_pylist()]
+    texts = [row[name] for row in rows for name in ("question", "answer", "text") if row[name]]
+    characters = set("".join(texts))
+
+    assert any(row["question"] and not row["answer"] for row in rows)
+    assert "\u200b" in characters
+    assert any(unicodedata.category(character) == "Cc" for character in characters - set("\n\t\r"))
+    assert any("Ã" in text or "â€" in text for text in texts)  # UTF-8 read as Windows-1252
+    assert any(text != unicodedata.normalize("NFC", text) for text in texts)

@@ -16,26 +16,9 @@ from scripts import service
 from scripts.loopback import free_port
 from scripts.prepare import apply_features
 from scripts.processes import Processes
+from tests.shop_recipe import shop_recipe
 
 DAY = "2026-11-02"
-MODEL_PART = """
-[import_model]
-base_model = "{model}"
-licence = "Apache-2.0"
-[tune]
-trials = 2
-tokens_per_trial = 800
-learning_rate_low = 3e-3
-learning_rate_high = 2e-2
-[finetune]
-max_tokens = 12_000
-batch_size = 2
-[evaluate]
-generated_examples = 8
-max_new_tokens = 16
-[publish]
-max_new_tokens = 8
-"""
 COMMANDS = """
 collect examples/shop {lake}/raw/ds={day} --day {day}
 redact {lake}/raw/ds={day} {lake}/redacted/ds={day}
@@ -65,10 +48,8 @@ class Made:
 
 @pytest.fixture(scope="module")
 def recipe(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The quickstart's sources with the tiny model and small budgets."""
-    sources, _, _ = Path("recipes/quickstart.toml").read_text().partition("[import_model]")
     path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
-    path.write_text(sources + MODEL_PART.format(model=tiny_model_folder))
+    path.write_text(shop_recipe(tiny_model_folder))
     return path
 
 
