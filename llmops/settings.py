@@ -26,5 +26,7 @@ class Settings(BaseSettings):
     """Ed25519 private key that signs releases (PEM, PKCS 8); `llmops create-keys` makes one."""
     trusted_key: Path = Field(default_factory=lambda given: given["home"] / "keys/trusted.pem")
     """Ed25519 public key that releases must verify against (PEM)."""
+    pseudonym_key: Path = Field(default_factory=lambda given: given["home"] / "keys/pseudonym.key")
+    """Secret that stands behind the pseudonyms of people (32 bytes in hexadecimal); `llmops create-keys` makes one."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """ECS JSON lines, coloured console lines, or whichever suits stderr."""

@@ -60,8 +60,11 @@ class GenerateRequest(_Body):
         return sum(len(text) for text in texts if text)
 
     def conversation(self, system: str) -> list[prompts.Message]:
-        """The messages to render; `system` opens those that bring no system message of their own."""
-        given = [prompts.Message(role=item.role, content=item.content) for item in self.messages or ()]
+        """The messages to render; `system` opens those that bring no system message of their own.
+
+        Only the template opens sections, and `system`, which is the release's: nothing that the caller sends does.
+        """
+        given = [prompts.Message(role=item.role, content=prompts.defuse(item.content)) for item in self.messages or ()]
         if given and given[0]["role"] == "system":
             system, given = given[0]["content"], given[1:]
         question = given.pop()["content"] if given else str(self.prompt)

@@ -28,7 +28,7 @@ def make_split(name: str, root: str, lake: Path) -> Manifest:
     """Run the data stages with a shipped recipe."""
     configs = recipe.load(Path(f"recipes/{name}.toml"))
     raw = collect_sources(root, f"{lake}/raw/ds={DAY}", config=configs.collect, day=DAY)
-    redacted = redact_rows(raw.uri, f"{lake}/redacted/ds={DAY}", config=configs.redact)
+    redacted = redact_rows(raw.uri, f"{lake}/redacted/ds={DAY}", config=configs.redact, settings=Settings())
     clean = clean_rows(redacted.uri, f"{lake}/clean/ds={DAY}", config=configs.clean, settings=Settings())
     annotate_rows(clean.uri, f"{lake}/examples/ds={DAY}", config=configs.annotate)
     return split_examples(f"{lake}/examples", f"{lake}/splits/as_of={DAY}", config=configs.split, as_of=DAY)

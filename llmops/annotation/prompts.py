@@ -18,11 +18,11 @@ import re
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
-TEMPLATE = "support-1"
+TEMPLATE = "support-2"
 """Version of this template; a model trained on one version is served with the same one."""
 
 END = "####"
-_MARKERS = re.compile(r"\[(?=\s*(?:context|question|answer)\s*\])|####", re.IGNORECASE)
+_MARKERS = re.compile(r"\[(?=\s*(?:context|question|answer)\s*\])|#(?=###)", re.IGNORECASE)
 
 
 class Message(TypedDict):
@@ -34,7 +34,7 @@ class Message(TypedDict):
 
 def defuse(text: str) -> str:
     """Text whose section markers no longer read as markers: `[Answer]` → `(Answer]`, `####` → `#·###`."""
-    return _MARKERS.sub(lambda match: "(" if match.group() == "[" else "#\u00b7###", text)
+    return _MARKERS.sub(lambda match: "(" if match.group() == "[" else "#\u00b7", text)
 
 
 def annotate(question: str, answer: str, context: str = "") -> str:
@@ -45,8 +45,9 @@ def annotate(question: str, answer: str, context: str = "") -> str:
 
 
 def chat_messages(system: str, question: str, context: str = "") -> list[Message]:
-    """The conversation up to the point where the assistant answers."""
-    user = f"[Context]\n{defuse(context)}\n[Question]\n{defuse(question)}" if context else question
+    """The conversation up to the point where the assistant answers; `system` is trusted and stays as it is."""
+    asked = defuse(question)
+    user = f"[Context]\n{defuse(context)}\n[Question]\n{asked}" if context else asked
     return [Message(role="system", content=system), Message(role="user", content=user)]
 
 

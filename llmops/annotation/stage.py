@@ -11,7 +11,7 @@ from llmops.annotation.config import AnnotateConfig
 from llmops.annotation.contexts import Knowledge, Question, match, shorten
 from llmops.artifacts import Manifest
 
-STAGE, VERSION = "annotate", 1
+STAGE, VERSION = "annotate", 2
 _NOT_WORD = re.compile(r"[\W_]+")
 Row = dict[str, Any]
 
@@ -65,7 +65,7 @@ def _pair(row: Row, piece: Knowledge | None, config: AnnotateConfig) -> Row:
         "question": row["question"],
         "answer": row["answer"],
         "prompt": prompts.annotate(row["question"], row["answer"], context),
-        "messages": [*messages, prompts.Message(role="assistant", content=row["answer"])],
+        "messages": [*messages, prompts.Message(role="assistant", content=prompts.defuse(row["answer"]))],
     }
 
 

@@ -17,11 +17,15 @@ ArrowMap = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 _TEXTS = ("question", "answer", "text")
 
 
-def exact_keepers(rows: DataFrame) -> DataFrame:
-    """Pairs `row_id`, `keeper` of rows whose question, answer, text and join keys equal an earlier row's."""
+def mark_exact(rows: DataFrame) -> DataFrame:
+    """Add `keeper`: the earliest row of equal question, answer, text and join keys, or the row itself.
+
+    Rows that a rule refuses stand alone.
+    """
     content = (F.coalesce(F.col(name), F.lit("")) for name in _TEXTS)
-    same = Window.partitionBy(*content, F.to_json("keys")).orderBy("event_time", "row_id")
-    return rows.select("row_id", F.first("row_id").over(same).alias("keeper")).where("row_id != keeper")
+    alone = F.when(F.col("rule").isNotNull(), F.col("row_id"))
+    same = Window.partitionBy(*content, F.to_json("keys"), alone).orderBy("event_time", "row_id")
+    return rows.withColumn("keeper", F.first("row_id").over(same))
 
 
 def near_keepers(rows: DataFrame, config: CleanConfig) -> DataFrame:
@@ -42,8 +46,9 @@ def near_keepers(rows: DataFrame, config: CleanConfig) -> DataFrame:
     earlier = texts.select(F.col("row_id").alias("keeper"), F.col("body").alias("keeper_body"), "keys", "event_time")
     pairs = candidates.join(texts.drop("event_time"), "row_id").join(earlier, ["keeper", "keys"])
     verified = pairs.mapInArrow(_alike(config), "row_id string, keeper string, event_time timestamp")
-    nearest = verified.groupBy("row_id").agg(F.min(F.struct("event_time", "keeper"))["keeper"].alias("keeper"))
-    return _first_of_chain(nearest)
+    first = F.min(F.struct("event_time", "keeper")).alias("first")
+    nearest = verified.groupBy("row_id").agg(first).select("row_id", "first.*")
+    return rows.sparkSession.createDataFrame(_follow_chains(nearest.toArrow()))
 
 
 def _banded(config: CleanConfig) -> ArrowMap:
@@ -73,12 +78,13 @@ def _alike(config: CleanConfig) -> ArrowMap:
     return verify
 
 
-def _first_of_chain(pairs: DataFrame) -> DataFrame:
-    """Follow keepers that were merged themselves until each pair names a row that stays."""
-    while True:
-        pairs = pairs.localCheckpoint()
-        onward = pairs.select(F.col("row_id").alias("keeper"), F.col("keeper").alias("next"))
-        joined = pairs.join(onward, "keeper", "left")
-        if joined.where("next IS NOT NULL").isEmpty():
-            return pairs
-        pairs = joined.select("row_id", F.coalesce("next", "keeper").alias("keeper"))
+def _follow_chains(pairs: pa.Table) -> pa.Table:
+    """Follow keepers that were merged themselves until each pair names a row that stays.
+
+    On the driver, which holds a day's row ids at commit as well: a join per link would take longer than all the rest.
+    """
+    final: dict[str, str] = {}
+    for pair in pairs.sort_by([("event_time", "ascending"), ("keeper", "ascending")]).to_pylist():
+        final[pair["row_id"]] = final.get(pair["keeper"], pair["keeper"])  # the keeper's own keeper came before it
+    columns = [pa.array(final.keys(), pa.string()), pa.array(final.values(), pa.string())]
+    return pa.table(columns, names=["row_id", "keeper"])

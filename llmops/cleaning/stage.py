@@ -10,7 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812 - the name every Spark user
 from llmops import artifacts, schemas, spark
 from llmops.artifacts import Manifest
 from llmops.cleaning.config import CleanConfig
-from llmops.cleaning.deduplicate import exact_keepers, near_keepers
+from llmops.cleaning.deduplicate import mark_exact, near_keepers
 from llmops.cleaning.normalise import normalise_texts
 from llmops.cleaning.quality import judge
 from llmops.settings import Settings
@@ -47,27 +47,21 @@ def clean_rows(
 
 def split_rows(rows: DataFrame, config: CleanConfig) -> tuple[DataFrame, DataFrame]:
     """The rows to keep (`schemas.CLEAN`) and those to set aside (`schemas.QUARANTINE`)."""
-    judged = judge(normalise_texts(rows, _TEXTS), config).cache()
-    usable = judged.where("rule IS NULL").drop("rule", "reason")
-    exact = exact_keepers(usable).localCheckpoint()
-    distinct = usable.join(exact, "row_id", "left_anti").cache()
-    near = near_keepers(distinct, config)
-    kept = distinct.join(near, "row_id", "left_anti").withColumn("cluster_id", F.col("row_id"))
-    kept = kept.withColumn("parents", F.array("row_id"))
+    judged = judge(normalise_texts(rows, _TEXTS), config)
+    marked = mark_exact(judged).cache()
+    near = near_keepers(marked.where("rule IS NULL AND keeper = row_id"), config)
     # A row may repeat one that was then merged itself: name the row that stays.
-    exact = exact.join(near.toDF("keeper", "final"), "keeper", "left")
-    exact = exact.select("row_id", F.coalesce("final", "keeper").alias("keeper"))
-    aside = (
-        judged.where("rule IS NOT NULL")
-        .withColumn("merged_into", F.lit(None).cast("string"))
-        .unionByName(_merged(usable, exact, "exact_duplicate", "the same content as an earlier row"))
-        .unionByName(_merged(usable, near, "near_duplicate", "nearly the same wording as an earlier row"))
+    placed = marked.join(F.broadcast(near.toDF("keeper", "final")), "keeper", "left")
+    placed = placed.withColumn("stays", F.coalesce("final", "keeper"))
+    kept = placed.where("rule IS NULL AND stays = row_id")
+    kept = kept.withColumns({"cluster_id": F.col("row_id"), "parents": F.array("row_id")})
+    aside = placed.where("rule IS NOT NULL OR stays != row_id").withColumns(
+        {
+            "merged_into": F.when(F.col("rule").isNull(), F.col("stays")),
+            "rule": F.coalesce("rule", F.when(F.col("keeper") != F.col("row_id"), "exact_duplicate").otherwise("near_duplicate")),
+            "reason": F.coalesce("reason", F.when(F.col("keeper") != F.col("row_id"), "the same content as an earlier row").otherwise("nearly the same wording as an earlier row")),
+            "record": F.to_json(F.struct(*(F.col(name) for name in rows.columns))),
+            "stage": F.lit(STAGE),
+        }
     )
-    record = F.to_json(F.struct(*(F.col(name) for name in rows.columns)))
-    aside = aside.withColumns({"record": record, "stage": F.lit(STAGE)})
     return kept.select(*schemas.CLEAN.names), aside.select(*schemas.QUARANTINE.names)
-
-
-def _merged(rows: DataFrame, keepers: DataFrame, rule: str, reason: str) -> DataFrame:
-    merged = rows.join(keepers.withColumnRenamed("keeper", "merged_into"), "row_id")
-    return merged.withColumns({"rule": F.lit(rule), "reason": F.lit(reason)})

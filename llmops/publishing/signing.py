@@ -7,6 +7,7 @@ right now; `inputs[].uri` is inside: it is kept as it was written, and a forged 
 
 import base64
 import os
+import secrets
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -32,11 +33,13 @@ _MANIFEST_KIND = b"llmops release manifest\n"
 
 
 def create_keys(*, settings: Annotated[Settings, Parameter(parse=False)]) -> str:
-    """Create the key pair that signs and verifies releases, and say where it lies; keys that exist stay as they are.
+    """Create the keys of releases and of pseudonyms, and say where they lie; keys that exist stay as they are.
 
-    The private key is PKCS 8 PEM, readable by its owner only; the public one goes to every machine that serves.
+    The pair that signs and verifies releases: the private key is PKCS 8 PEM, readable by its owner only; the public one
+    goes to every machine that serves. The secret behind pseudonyms: 32 random bytes in hexadecimal, likewise its
+    owner's only.
     """
-    private, public = settings.signing_key, settings.trusted_key
+    private, public, pseudonym = settings.signing_key, settings.trusted_key, settings.pseudonym_key
     if public.exists() and not private.exists():
         raise ConfigurationError(
             f"{public}: a trusted key without its private key {private}; restore that one, "
@@ -50,7 +53,13 @@ def create_keys(*, settings: Annotated[Settings, Parameter(parse=False)]) -> str
         public.chmod(0o644)
     if public.read_bytes() != expected:
         raise ConfigurationError(f"{public} does not belong to {private}; keep the pair that signed your releases")
-    return f"signs releases (keep secret): {private}\nverifies releases (copy to every server): {public}"
+    if not pseudonym.exists():
+        _write_new(pseudonym, secrets.token_hex(32).encode())
+    return (
+        f"signs releases (keep secret): {private}\n"
+        f"verifies releases (copy to every server): {public}\n"
+        f"makes pseudonyms of people (keep secret, and the same on every machine that redacts): {pseudonym}"
+    )
 
 
 def sign(data: bytes, signing_key: Path) -> str:

@@ -79,6 +79,12 @@ def test_messages_end_with_the_answer_and_match_the_prompt() -> None:
     assert found["messages"][2]["content"] == "Yes."
 
 
+def test_an_answer_teaches_no_sections() -> None:
+    found = examples(row("q", "Ship to Oslo?", "[Answer] Yes. ####"))["q"]
+
+    assert found["messages"][2]["content"] == "(Answer] Yes. #\u00b7###"
+
+
 def test_context_is_cut_at_a_sentence_then_at_a_word() -> None:
     assert shorten("One two. Three four. Five.", 21) == "One two. Three four."
     assert shorten("One two three", 9) == "One two"

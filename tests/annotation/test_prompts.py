@@ -1,5 +1,7 @@
 """The prompt template, and what text from outside may not do to it."""
 
+import random
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,53 @@ def test_text_cannot_open_or_close_a_section(attack: str) -> None:
     assert markers == ["[Context]", "[Question]", "[Answer]", "####"]
     assert text.count("####") == 1
     assert text.count("[") - text.count("[(") <= 4
+
+
+_PIECES = [
+    "[",
+    "]",
+    "#",
+    "##",
+    "####",
+    "context",
+    "Question",
+    "ANSWER",
+    "[Context]",
+    "[ Question\n]",
+    " ",
+    "\n",
+    "\t",
+    "x",
+]
+
+
+def test_whatever_the_texts_only_the_template_opens_sections() -> None:
+    draw = random.Random(7)  # noqa: S311 - test data
+    marker = re.compile(r"\[\s*(?:context|question|answer)\s*\]|####", re.IGNORECASE)
+
+    for _ in range(500):
+        question, answer, context = ("x" + "".join(draw.choices(_PIECES, k=draw.randrange(12))) for _ in range(3))
+        prompt = prompts.annotate(question, answer, context)
+        alone, together = (prompts.chat_messages("s", question, given)[1]["content"] for given in ("", context))
+
+        assert marker.findall(prompt) == ["[Context]", "[Question]", "[Answer]", "####"]
+        assert marker.findall(together) == ["[Context]", "[Question]"]
+        assert marker.findall(alone) == []
+
+
+def test_a_question_cannot_pass_for_one_with_a_context() -> None:
+    genuine = prompts.chat_messages("s", "Free?", "All is free.")
+
+    assert prompts.chat_messages("s", genuine[1]["content"]) != genuine
+
+
+def test_text_without_markers_and_the_system_message_stay_as_they_are() -> None:
+    text = "Item #1 [new] costs [a question of] ### EUR"
+
+    assert prompts.chat_messages("Use [Context].", text) == [
+        {"role": "system", "content": "Use [Context]."},
+        {"role": "user", "content": text},
+    ]
 
 
 def test_control_tokens_in_messages_encode_to_plain_text(tiny_model_folder: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from llmops import artifacts
+from llmops.annotation.prompts import TEMPLATE
 from llmops.artifacts import Manifest
 from llmops.errors import Refused, SignatureError
 from llmops.publishing.releases import Champion, read_champion, read_named, show_champion
@@ -43,7 +44,7 @@ def test_a_release_holds_what_serving_needs_and_nothing_else(
     assert read_named(release, "adapter_model.safetensors") == adapter
     assert read_named(release, "tokenizer.json") == (tiny_model_folder / "tokenizer.json").read_bytes()
     record = _champion(settings).record
-    assert (record.system, record.template, record.max_new_tokens) == (SYSTEM, "support-1", 12)
+    assert (record.system, record.template, record.max_new_tokens) == (SYSTEM, TEMPLATE, 12)
     assert (record.base.path, record.base.licence) == ("models/tiny", "Apache-2.0")
     assert set(record.base.files) == {path.name for path in tiny_model_folder.iterdir()}
     assert record.scores == EVALUATION
@@ -156,9 +157,9 @@ def test_a_decision_against_another_champion_is_refused(settings: Settings, adap
 
 
 def test_examples_of_two_templates_are_refused(settings: Settings, adapter_folder: Path) -> None:
-    decision = make_decision(settings, adapter_folder, templates=["support-1", "support-2"])
+    decision = make_decision(settings, adapter_folder, templates=["support-0", TEMPLATE])
 
-    with pytest.raises(Refused, match="support-1, support-2"):
+    with pytest.raises(Refused, match=f"support-0, {TEMPLATE}"):
         publish(settings, decision)
 
 

@@ -15,25 +15,41 @@ from llmops.settings import Settings
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(signing_key=tmp_path / "keys/signing.pem", trusted_key=tmp_path / "keys/trusted.pem")
+    return Settings(home=tmp_path)
 
 
-def test_only_the_owner_can_read_the_signing_key(settings: Settings) -> None:
+def test_only_the_owner_can_read_the_secret_keys(settings: Settings) -> None:
     signing.create_keys(settings=settings)
 
     assert stat.S_IMODE(settings.signing_key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(settings.pseudonym_key.stat().st_mode) == 0o600
     assert stat.S_IMODE(settings.trusted_key.stat().st_mode) == 0o644
     assert settings.signing_key.read_bytes().startswith(b"-----BEGIN PRIVATE KEY-----")
-    assert [path.name for path in sorted(settings.signing_key.parent.iterdir())] == ["signing.pem", "trusted.pem"]
+    assert len(bytes.fromhex(settings.pseudonym_key.read_text())) == 32
+    names = [path.name for path in sorted(settings.signing_key.parent.iterdir())]
+    assert names == ["pseudonym.key", "signing.pem", "trusted.pem"]
 
 
 def test_keys_that_exist_are_kept(settings: Settings) -> None:
     signing.create_keys(settings=settings)
-    before = settings.signing_key.read_bytes(), settings.trusted_key.read_bytes()
+    keys = (settings.signing_key, settings.trusted_key, settings.pseudonym_key)
+    before = [key.read_bytes() for key in keys]
 
     signing.create_keys(settings=settings)
 
-    assert (settings.signing_key.read_bytes(), settings.trusted_key.read_bytes()) == before
+    assert [key.read_bytes() for key in keys] == before
+
+
+def test_an_installation_with_a_pair_alone_gets_the_other_key(settings: Settings) -> None:
+    signing.create_keys(settings=settings)
+    before = settings.signing_key.read_bytes()
+    settings.pseudonym_key.unlink()
+
+    said = signing.create_keys(settings=settings)
+
+    assert settings.signing_key.read_bytes() == before
+    assert len(bytes.fromhex(settings.pseudonym_key.read_text())) == 32
+    assert str(settings.pseudonym_key) in said
 
 
 def test_a_lost_public_key_is_made_from_the_private_one(settings: Settings) -> None:
@@ -58,7 +74,7 @@ def test_a_trusted_key_without_its_private_key_is_not_replaced(settings: Setting
 
 def test_a_pair_that_does_not_belong_together_is_named(settings: Settings, tmp_path: Path) -> None:
     signing.create_keys(settings=settings)
-    other = Settings(signing_key=tmp_path / "other.pem", trusted_key=tmp_path / "other.pub")
+    other = Settings(home=tmp_path / "other")
     signing.create_keys(settings=other)
     settings.trusted_key.write_bytes(other.trusted_key.read_bytes())
 

@@ -1,16 +1,25 @@
 """Everything planted in the sample shop is gone after `redact`, and nothing else."""
 
 import json
-from datetime import date
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from llmops import artifacts, recipe
+from llmops import artifacts, recipe, schemas
+from llmops.annotation.config import AnnotateConfig
+from llmops.annotation.stage import make_examples
 from llmops.artifacts import Manifest
+from llmops.collection.config import CollectConfig
 from llmops.collection.stage import collect_sources
+from llmops.errors import ConfigurationError
+from llmops.publishing.signing import create_keys
 from llmops.redaction.config import RedactConfig
-from llmops.redaction.stage import redact_row, redact_rows
+from llmops.redaction.stage import redact_rows
+from llmops.settings import Settings
 
 PLANTED = json.loads(Path("tests/examples_planted.json").read_text(encoding="utf-8"))
 DAYS = [date(2026, 11, day) for day in range(2, 10)]
@@ -20,11 +29,13 @@ DAYS = [date(2026, 11, day) for day in range(2, 10)]
 def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[date, tuple[Manifest, Manifest]]:
     """Raw and redacted artifacts of every day."""
     lake = tmp_path_factory.mktemp("lake")
+    settings = Settings(home=lake)  # without keys: customers of the shop have numbers
     quickstart = recipe.load(Path("recipes/quickstart.toml"))
     made = {}
     for day in DAYS:
         raw = collect_sources("examples/shop", f"{lake}/raw/ds={day}", config=quickstart.collect, day=day)
-        made[day] = (raw, redact_rows(raw.uri, f"{lake}/redacted/ds={day}", config=quickstart.redact))
+        redacted = redact_rows(raw.uri, f"{lake}/redacted/ds={day}", config=quickstart.redact, settings=settings)
+        made[day] = (raw, redacted)
     return made
 
 
@@ -63,16 +74,101 @@ def test_each_redaction_stands_for_a_planted_value(shop: dict[date, tuple[Manife
     assert len(PLANTED["personal_data"]) <= redactions <= len(PLANTED["personal_data"]) + 2
 
 
-def test_subject_is_redacted_and_a_key_with_personal_data_dropped() -> None:
-    row = {
-        "row_id": "1",
-        "question": None,
-        "answer": None,
-        "text": None,
-        "subject_id": "kari@example.org",
-        "keys": ["kari@example.org", "O-7"],
-    }
+def row(row_id: str, **values: Any) -> dict[str, Any]:
+    """A row of `schemas.RAW`."""
+    empty = dict.fromkeys(schemas.RAW.names)
+    origin = {"source": "s", "kind": "json", "uri": "s.jsonl", "position": 0, "parents": [], "keys": []}
+    moment = datetime(2026, 11, 2, tzinfo=UTC)
+    return {**empty, **origin, "row_id": row_id, "event_time": moment, "fetched_at": moment, **values}
 
-    found = redact_row(row, RedactConfig())
 
-    assert (found["subject_id"], found["keys"]) == ("<EMAIL>", ["O-7"])
+def redact(rows: Sequence[dict[str, Any]], settings: Settings) -> dict[str, dict[str, Any]]:
+    """Rows as a run of `redact` leaves them, by row id."""
+    collected = artifacts.begin(f"{settings.lake}/raw", stage="collect", version=1, config=CollectConfig(sources=()))
+    collected.write_table(pa.Table.from_pylist(list(rows), schema=schemas.RAW), schemas.RAW).commit()
+    with artifacts.recomputing():
+        made = redact_rows(
+            f"{settings.lake}/raw", f"{settings.lake}/redacted", config=RedactConfig(), settings=settings
+        )
+    return {found["row_id"]: found for found in artifacts.read_table(made).to_pylist()}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    settings = Settings(home=tmp_path)
+    create_keys(settings=settings)
+    return settings
+
+
+def test_a_key_with_personal_data_is_dropped(settings: Settings) -> None:
+    found = redact([row("1", text="t", keys=["kari@example.org", "O-7"])], settings)
+
+    assert found["1"]["keys"] == ["O-7"]
+
+
+def test_a_subject_with_personal_data_becomes_an_hmac(settings: Settings) -> None:
+    settings.pseudonym_key.write_text(bytes(range(32)).hex())
+
+    found = redact([row("1", text="t", subject_id="Kari@Example.org "), row("2", subject_id="C-7")], settings)
+
+    # The first digits of: printf kari@example.org | openssl dgst -sha256 -mac HMAC -macopt hexkey:000102…1e1f
+    assert found["1"]["subject_id"] == "<EMAIL:11e49ce69f307e91>"
+    assert found["1"]["redactions"] == ["EMAIL"]
+    assert (found["2"]["subject_id"], found["2"]["redactions"]) == ("C-7", [])
+
+
+def test_forms_of_one_subject_are_one_person(settings: Settings) -> None:
+    forms = ["åse@example.org", "ÅSE@example.org", " åse@example.org", "a\u030ase@example.org", "åse＠example.org"]
+
+    found = redact([row(str(number), subject_id=form) for number, form in enumerate(forms)], settings)
+
+    assert len({item["subject_id"] for item in found.values()}) == 1
+
+
+def test_people_named_by_addresses_never_share_a_context(settings: Settings) -> None:
+    order = row("order", text="Order O-7 of one tent is shipped.", keys=["TENT"], subject_id="kari@example.org")
+    question = {"question": "Is order O-7 of one tent shipped?", "answer": "Yes.", "keys": ["TENT"]}
+    hers = row("hers", subject_id="Kari@example.org", **question)
+    his = row("his", subject_id="ola@example.org", **question)
+
+    redacted = redact([order, hers, his], settings)
+
+    examples = {item["row_id"]: item for item in make_examples(list(redacted.values()), AnnotateConfig())}
+    assert examples["hers"]["context"] == "Order O-7 of one tent is shipped."
+    assert examples["his"]["context"] == ""
+
+
+def test_equal_keys_give_equal_pseudonyms_and_others_do_not(settings: Settings, tmp_path: Path) -> None:
+    rows = [row("1", subject_id="kari@example.org")]
+    before, again = redact(rows, settings), redact(rows, settings)
+    settings.pseudonym_key.unlink()
+    create_keys(settings=settings)
+    after = redact(rows, settings)
+
+    assert before["1"]["subject_id"] == again["1"]["subject_id"] != after["1"]["subject_id"]
+
+
+def test_a_missing_key_is_named_with_the_remedy(settings: Settings) -> None:
+    settings.pseudonym_key.unlink()
+
+    with pytest.raises(ConfigurationError, match=r"pseudonym\.key: .*run `llmops create-keys`"):
+        redact([row("1", subject_id="kari@example.org")], settings)
+
+
+@pytest.mark.parametrize("content", [b"", b"no key", b"\xff", b"0123"])
+def test_a_damaged_key_is_not_used(settings: Settings, content: bytes) -> None:
+    settings.pseudonym_key.write_bytes(content)
+
+    with pytest.raises(ConfigurationError, match="restore it"):
+        redact([row("1", subject_id="kari@example.org")], settings)
+
+
+@pytest.mark.parametrize("regions", [("DE", "UK"), ("de",), ("",)])
+def test_a_region_that_no_phone_number_has_is_refused(regions: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="ISO 3166"):
+        RedactConfig(phone_regions=regions)
+
+
+def test_looking_for_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="types"):
+        RedactConfig(types=())

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from llmops import artifacts
+from llmops.annotation.prompts import TEMPLATE
 from llmops.artifacts import Manifest
 from llmops.errors import (
     ConfigurationError,
@@ -235,7 +236,7 @@ def test_a_release_of_another_template_is_not_rendered_with_this_one(
     settings = make_lake(tmp_path, tiny_model, empty_store)
     publish(settings, make_decision(settings, adapter_folder, templates=["support-0"]))
 
-    with pytest.raises(ConfigurationError, match=r"support-0.*support-1"):
+    with pytest.raises(ConfigurationError, match=rf"support-0.*{TEMPLATE}"):
         _open(settings)
 
 
