@@ -1,16 +1,18 @@
 """Which sources are collected, and which of their fields mean what."""
 
+from collections import Counter
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from llmops.collection.checks import Address, ChatLine, Encoding, Pattern, Query, Selector, Selectors, refusal
 from llmops.config import StageConfig
 
 
 class _SourceConfig(StageConfig):
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
     """Name of the source, unique within the recipe."""
-    path: str
+    path: Address
     """Glob below the collected root, or an http(s) address; `{day}` stands for the day, as YYYY-MM-DD."""
     question: str = ""
     """Template of the question, with `{field}` for the record's fields; empty for sources without questions."""
@@ -34,7 +36,7 @@ class CsvSource(_SourceConfig):
     kind: Literal["csv"]
     delimiter: str = Field(",", min_length=1, max_length=1)
     """Character between two values."""
-    encoding: str = "utf-8"
+    encoding: Encoding = "utf-8"
     """Encoding of the file."""
 
 
@@ -42,7 +44,7 @@ class SqlSource(_SourceConfig):
     """Rows of a query; fields are the columns. `path` is a SQLite file, read only."""
 
     kind: Literal["sql"]
-    query: str
+    query: Query
     """SELECT with the bound parameters `:day_start` and `:day_end` (ISO 8601, end excluded): the day's watermark."""
 
 
@@ -64,9 +66,9 @@ class HtmlSource(_SourceConfig):
     """Sections of a page: fields `heading`, `body` (up to the next heading), `page_title`."""
 
     kind: Literal["html"]
-    headings: str = "h2"
+    headings: Selector = "h2"
     """CSS selector of the headings that open a section."""
-    content: str = "main, article, body"
+    content: Selectors = "main, article, body"
     """CSS selectors of the part that holds the content; the first that matches is used."""
 
 
@@ -74,7 +76,7 @@ class PdfSource(_SourceConfig):
     """Sections of a document: fields `heading` and `body`."""
 
     kind: Literal["pdf"]
-    heading: str = r"^\d+(\.\d+)*\.?\s.+$"
+    heading: Pattern = r"^\d+(\.\d+)*\.?\s.+$"
     """Regular expression of a heading's first line."""
 
 
@@ -82,9 +84,9 @@ class TextSource(_SourceConfig):
     """Sections of a plain text file: fields `heading` and `body`."""
 
     kind: Literal["text"]
-    heading: str = r"^\d+(\.\d+)*\.?\s.+$"
+    heading: Pattern = r"^\d+(\.\d+)*\.?\s.+$"
     """Regular expression of a heading's first line."""
-    encoding: str = "utf-8"
+    encoding: Encoding = "utf-8"
     """Encoding of the file."""
 
 
@@ -92,7 +94,7 @@ class ChatSource(_SourceConfig):
     """Turns of a chat log; fields: `question` (customer), `answer` (agent), `customer`, `agent`, `time`."""
 
     kind: Literal["chat"]
-    line: str = r"^\[(?P<time>[^\]]+)\] <(?P<nick>[^>]+)> ?(?P<text>.*)$"
+    line: ChatLine = r"^\[(?P<time>[^\]]+)\] <(?P<nick>[^>]+)> ?(?P<text>.*)$"
     """Regular expression of a line, with the groups `time`, `nick` and `text` (and `date`, where it stands apart)."""
     agents: tuple[str, ...] = ()
     """Nicknames (glob patterns) of the people who answer; without any, every line stands alone as a question."""
@@ -109,3 +111,11 @@ class CollectConfig(StageConfig):
 
     sources: tuple[Source, ...]
     """Everything that is collected, in this order."""
+
+    @field_validator("sources")
+    @classmethod
+    def _require_unique_names(cls, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+        twice = [name for name, times in Counter(source.name for source in sources).items() if times > 1]
+        if twice:
+            raise refusal("sources named twice; give each source a name of its own", ", ".join(twice))
+        return sources

@@ -11,7 +11,7 @@ from llmops.collection.config import Source
 from llmops.collection.records import Broken, Record
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can spell them, UTF-8 cannot
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON and file names can hold them, UTF-8 and so Parquet cannot
 Row = dict[str, Any]
 
 
@@ -48,7 +48,7 @@ def _map(record: Record, source: Source, uri: str, day: date) -> Row:
         "parents": [],
         "source": source.name,
         "kind": source.kind,
-        "uri": uri,
+        "uri": _spellable(uri),
         "position": record.position,
         "event_time": _event_time(_render(source.event_time, fields), day),
         "subject_id": _render(source.subject, fields),
@@ -68,7 +68,7 @@ def _render(template: str, fields: dict[str, str | None]) -> str | None:
     if names and not any(fields[name] for name in names):
         return None
     text = _FIELD.sub(lambda match: fields[match.group(1)] or "", template)
-    return _LONE_SURROGATE.sub("\ufffd", text) or None
+    return _spellable(text) or None
 
 
 def _event_time(text: str | None, day: date) -> datetime:
@@ -76,19 +76,25 @@ def _event_time(text: str | None, day: date) -> datetime:
         return datetime(day.year, day.month, day.day, tzinfo=UTC)
     try:
         moment = datetime.fromisoformat(text.strip())
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except ValueError as error:
         raise ValueError(f"event time {text!r} is not ISO 8601") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"event time {text!r} is not within the years 1 to 9999 of UTC") from error
 
 
 def _set_aside(source: Source, uri: str, broken: Broken) -> Row:
     return {
         "row_id": digests.short_id(source.name, uri, str(broken.position), broken.rule),
         "rule": broken.rule,
-        "reason": f"source `{source.name}`: {broken.reason}",
-        "uri": uri,
-        "record": broken.text,
+        "reason": _spellable(f"source `{source.name}`: {broken.reason}"),
+        "uri": _spellable(uri),
+        "record": None if broken.text is None else _spellable(broken.text),
     }
+
+
+def _spellable(text: str) -> str:
+    return _LONE_SURROGATE.sub("\ufffd", text)
 
 
 def _text(record: Record) -> str:

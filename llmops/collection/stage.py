@@ -16,7 +16,7 @@ from llmops.collection.config import CollectConfig, Source, SqlSource
 from llmops.collection.files import SourceFile, locate
 from llmops.collection.records import Broken, Record, UnreadableError
 from llmops.collection.sources import chat, csv, html, json, pdf, sql, text, xml
-from llmops.errors import ConfigurationError, FrozenArtifactError, Refused
+from llmops.errors import ConfigurationError, FrozenArtifactError, Refused, SourceError
 
 STAGE, VERSION = "collect", 1
 _FETCH: dict[str, Callable[..., Iterator[Record | Broken]]] = {
@@ -44,9 +44,11 @@ def collect_sources(
     What is collected once is frozen: a second call returns it as it is, whatever the sources hold by then. With
     `recollect` the sources are read again. A broken record or file is set aside with its reason.
 
-    Raises SourceError for a root or address that cannot be reached, FrozenArtifactError when the day was collected with
+    Raises ConfigurationError for a target that is the partition of another day, SourceError for a root or address that
+    cannot be reached and for a day of which nothing can be read, FrozenArtifactError when the day was collected with
     another configuration, Refused when no source has anything for the day.
     """
+    _require_partition_of(day, target)
     with artifacts.recomputing(recollect):  # --force does not thaw raw data
         attempt = artifacts.begin(target, stage=STAGE, version=VERSION, config=config, day=day)
     if attempt.committed:
@@ -56,7 +58,6 @@ def collect_sources(
             f"{target}: raw data is frozen and was collected with another configuration; "
             f"pass --recollect to read the sources again"
         )
-    _require_unique_names(config)
     kept: list[rows.Row] = []
     aside: list[rows.Row] = []
     fetched_at = datetime.now(UTC)
@@ -68,6 +69,11 @@ def collect_sources(
         log.info("source.collected", source=source.name, rows=sum(1 for row, _ in collected if row), **reasons)
     if not kept and not aside:
         raise Refused(f"no source has anything for {day} below {root}; check the day, the root and the sources' paths")
+    if not kept:
+        raise SourceError(
+            f"{root}: nothing of {day} can be used: {len(aside)} records or files are broken, such as "
+            f"{aside[0]['uri']} ({aside[0]['reason']}); correct them or the recipe, then collect again"
+        )
     attempt.write_table(pa.Table.from_pylist(kept, schema=schemas.RAW), schemas.RAW)
     return attempt.set_aside(aside).commit(counts=dict(Counter(f"from_{row['kind']}" for row in kept)))
 
@@ -94,8 +100,11 @@ def _read(file: SourceFile, source: Source, day: date) -> list[Record | Broken]:
         return [Broken("unreadable_file", str(error))]
 
 
-def _require_unique_names(config: CollectConfig) -> None:
-    names = Counter(source.name for source in config.sources)
-    twice = [name for name, count in names.items() if count > 1]
-    if twice:
-        raise ConfigurationError(f"sources named twice: {', '.join(twice)}; give each source a name of its own")
+def _require_partition_of(day: date, target: str) -> None:
+    """Refuse a `ds=` of another day; a target without `ds=` may hold any."""
+    name = target.rstrip("/").rsplit("/", 1)[-1]
+    if name.startswith("ds=") and name != f"ds={day}":
+        raise ConfigurationError(
+            f"{target}: not the partition of {day}; pass --day with the day of the target, "
+            f"or a target that ends in ds={day}"
+        )

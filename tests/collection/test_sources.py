@@ -150,6 +150,24 @@ def test_pdf_running_heads_go_and_wrapped_questions_are_joined(tmp_path: Path) -
     ]
 
 
+@pytest.mark.parametrize(
+    ("sound", "damaged"),
+    [
+        (b"/Length", b"/Filter /RunLengthDecode /Length"),
+        (b"/Kids [", b"/Kids [ /None "),
+    ],
+)
+def test_pdf_with_damaged_structure_is_refused(sound: bytes, damaged: bytes, tmp_path: Path) -> None:
+    page = Canvas(str(tmp_path / "a.pdf"), pageCompression=0)
+    page.drawString(72, 800, "1.1 Sending a parcel back")
+    page.save()
+    data = (tmp_path / "a.pdf").read_bytes()
+
+    assert sound in data
+    with pytest.raises(UnreadableError):
+        list(pdf.fetch(data.replace(sound, damaged), PdfSource(kind="pdf", name="s", path="p")))
+
+
 @pytest.mark.parametrize("data", [b"not a pdf", b"%PDF-1.7 and then nothing"])
 def test_what_is_no_pdf_is_refused(data: bytes) -> None:
     with pytest.raises(UnreadableError):
@@ -212,6 +230,18 @@ def test_chat_of_another_layout_needs_a_pattern_only() -> None:
     assert (found["question"], found["time"]) == ("use a coupon", "2019-09-04 22:44:46")
 
 
+def test_chat_without_times_keeps_every_turn() -> None:
+    line = r"(?P<time>\d+:\d+)? ?(?P<nick>\w+): (?P<text>.*)"
+    data = b"kari: Where is my tent?\nmia: In Oslo.\nkari: Thanks."
+
+    found = fields(chat.fetch(data, ChatSource(kind="chat", name="s", path="p", line=line, agents=("mia",))))
+
+    assert [(item["question"], item["answer"]) for item in found] == [
+        ("Where is my tent?", "In Oslo."),
+        ("Thanks.", None),
+    ]
+
+
 def test_sql_gives_the_rows_of_the_day(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "shop.sqlite") as database:
         database.execute("CREATE TABLE orders (id TEXT, total REAL, updated_at TEXT)")
@@ -225,13 +255,16 @@ def test_sql_gives_the_rows_of_the_day(tmp_path: Path) -> None:
     assert fields(sql.fetch(data, source, date(2026, 11, 3))) == [{"id": "8", "total": None}]
 
 
-def test_sql_tells_a_wrong_query_from_a_wrong_file() -> None:
-    empty = SqlSource(kind="sql", name="orders", path="p", query="SELECT nope FROM absent")
+@pytest.mark.parametrize(
+    "query", ["SELECT a FROM absent", "SELECT :unbound", "SELECT 1; SELECT 2", "DROP TABLE t", "--"]
+)
+def test_sql_query_that_cannot_give_rows_is_an_error(query: str, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "shop.sqlite") as database:
+        database.execute("CREATE TABLE t (a)")
+    source = SqlSource(kind="sql", name="orders", path="p", query=query)
 
-    with pytest.raises(UnreadableError):
-        list(sql.fetch(b"not a database, but long enough to be read as one" * 40, empty, DAY))
-    with pytest.raises(ConfigurationError, match="correct its query"):
-        list(sql.fetch(b"", empty, DAY))
+    with pytest.raises(ConfigurationError, match=r"source `orders`: .*correct its query"):
+        list(sql.fetch((tmp_path / "shop.sqlite").read_bytes(), source, DAY))
 
 
 def test_gzip_is_undone_and_names_are_relative(tmp_path: Path) -> None:

@@ -79,17 +79,28 @@ def test_empty_day_is_refused_and_leaves_nothing(root: Path, tmp_path: Path) -> 
     assert not (tmp_path / "raw").exists()
 
 
-def test_missing_root_and_doubled_names_are_errors(root: Path, tmp_path: Path) -> None:
+def test_missing_root_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no such folder"):
         collect(tmp_path / "nowhere", tmp_path / "raw")
-    with pytest.raises(ConfigurationError, match="sources named twice: qa"):
-        collect_sources(str(root), str(tmp_path / "raw"), config=CollectConfig(sources=(QA, QA)), day=DAY)
+
+
+@pytest.mark.parametrize("partition", ["ds=2026-11-09", "ds=2026-11-09/", "ds=today"])
+def test_partition_of_another_day_is_refused(partition: str, root: Path, tmp_path: Path) -> None:
+    target = f"{tmp_path}/raw/{partition}"
+
+    with pytest.raises(ConfigurationError, match=r"not the partition of 2026-11-02; .*ends in ds=2026-11-02"):
+        collect_sources(str(root), target, config=CollectConfig(sources=(QA,)), day=DAY)
+    assert not (tmp_path / "raw").exists()
+
+
+def test_partition_of_the_day_is_filled(root: Path, tmp_path: Path) -> None:
+    assert collect(root, tmp_path / "ds=2026-11-02").day == DAY
 
 
 @pytest.fixture
 def web() -> Iterator[str]:
-    """The sample shop's first day, served on loopback."""
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory="examples/shop/2026-11-02")
+    """The sample shop, served on loopback with listings of its folders."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory="examples/shop")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -100,7 +111,7 @@ def web() -> Iterator[str]:
 def test_page_fetched_over_http_equals_the_page_on_disk(web: str, tmp_path: Path) -> None:
     page = next(Path("examples/shop/2026-11-02/faq").glob("*.html")).name
     found = []
-    for number, path in enumerate((f"{web}/faq/{page}", f"2026-11-02/faq/{page}")):
+    for number, path in enumerate((f"{web}/2026-11-02/faq/{page}", f"2026-11-02/faq/{page}")):
         source = HtmlSource(kind="html", name="faq", path=path, question="{heading}", answer="{body}")
         config = CollectConfig(sources=(source,))
         manifest = collect_sources("examples/shop", f"{tmp_path}/{number}", config=config, day=DAY)
@@ -110,13 +121,40 @@ def test_page_fetched_over_http_equals_the_page_on_disk(web: str, tmp_path: Path
     assert len(found[0]) > 3
 
 
-def test_missing_page_is_set_aside_and_silent_server_is_an_error(web: str, tmp_path: Path) -> None:
-    missing = CollectConfig(sources=(HtmlSource(kind="html", name="faq", path=f"{web}/none.html"),))
+def test_shop_collected_over_http_equals_the_shop_on_disk(web: str, tmp_path: Path) -> None:
+    config, day = recipe.load(Path("recipes/quickstart.toml")).collect, date(2026, 11, 4)
+
+    made = [
+        collect_sources(root, f"{tmp_path}/{number}", config=config, day=day)
+        for number, root in enumerate((web, "examples/shop"))
+    ]
+
+    assert made[0].digest == made[1].digest
+    assert made[0].counts == made[1].counts
+
+
+def test_pattern_on_a_silent_server_is_an_error(tmp_path: Path) -> None:
+    config = CollectConfig(sources=(HtmlSource(kind="html", name="faq", path="faq/*.html"),))
+
+    with pytest.raises(SourceError, match="cannot be listed"):
+        collect_sources("http://127.0.0.1:9", f"{tmp_path}/lake", config=config, day=DAY)
+
+
+def test_day_with_nothing_but_broken_files_is_an_error_and_stays_open(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("{broken")
+    config = CollectConfig(sources=(JsonSource(kind="json", name="rows", path="*.jsonl", question="{q}"),))
+
+    with pytest.raises(SourceError, match=r"nothing of 2026-11-02 can be used.*a\.jsonl"):
+        collect_sources(str(tmp_path), f"{tmp_path}/lake", config=config, day=DAY)
+
+    assert artifacts.find(f"{tmp_path}/lake") is None
+    (tmp_path / "a.jsonl").write_text('{"q": "Open on Sunday?"}')
+    assert collect_sources(str(tmp_path), f"{tmp_path}/lake", config=config, day=DAY).counts["kept"] == 1
+
+
+def test_silent_server_is_an_error(tmp_path: Path) -> None:
     silent = CollectConfig(sources=(HtmlSource(kind="html", name="faq", path="http://127.0.0.1:9/x.html"),))
 
-    manifest = collect_sources("examples/shop", f"{tmp_path}/a", config=missing, day=DAY)
-
-    assert artifacts.read_table(manifest, quarantine=True)["reason"].to_pylist() == ["source `faq`: HTTP status 404"]
     with pytest.raises(SourceError, match="not reachable"):
         collect_sources("examples/shop", f"{tmp_path}/b", config=silent, day=DAY)
 

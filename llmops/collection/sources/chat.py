@@ -39,13 +39,13 @@ def fetch(data: bytes, source: ChatSource) -> Iterator[Record | Broken]:
                 yield Broken("malformed_record", f"line {number + 1} does not match the line pattern", number, line)
             continue
         parsed += 1
-        groups = match.groupdict()
+        groups = match.groupdict(default="")
         is_agent = any(fnmatchcase(groups["nick"], agent) for agent in source.agents)
         if (turn.answer and not is_agent) or (turn.question and not source.agents):
             yield turn.record(turns)
             turn, turns = _Turn(), turns + 1
         _add(turn, groups, is_agent=is_agent)
-    if turn.time:
+    if turn.question or turn.answer:
         yield turn.record(turns)
     if not parsed:
         raise UnreadableError("no line matches the line pattern")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from bs4 import BeautifulSoup, Comment, Tag
+from bs4.exceptions import ParserRejectedMarkup
 
 from llmops.collection.config import HtmlSource
 from llmops.collection.records import Broken, Record, UnreadableError
@@ -24,7 +25,10 @@ def fetch(data: bytes, source: HtmlSource) -> Iterator[Record | Broken]:
     if b"\0" in data or b"<" not in data:
         raise UnreadableError("not an HTML page")
     data = _XML_DECLARATION.sub(b"", data)
-    page = BeautifulSoup(_CONTROLS.sub("", data.decode("utf-8")) if _is_utf8(data) else data, "lxml")
+    try:
+        page = BeautifulSoup(_CONTROLS.sub("", data.decode("utf-8")) if _is_utf8(data) else data, "lxml")
+    except (ParserRejectedMarkup, ValueError) as error:  # ValueError: lxml, for the name of an encoding
+        raise UnreadableError(f"not an HTML page: {error}") from error
     page_title = " ".join(page.title.get_text().split()) if page.title else ""
     content = next((found for name in source.content.split(",") if (found := page.select_one(name.strip()))), None)
     if content is None:

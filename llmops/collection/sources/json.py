@@ -20,7 +20,7 @@ def fetch(data: bytes, source: JsonSource) -> Iterator[Record | Broken]:  # noqa
         yield from _lines(text)
         return
     for position, item in enumerate(whole if isinstance(whole, list) else [whole]):
-        yield _record(position, item)
+        yield _record(position, item, raw=None)
 
 
 def _lines(text: str) -> Iterator[Record | Broken]:
@@ -32,17 +32,23 @@ def _lines(text: str) -> Iterator[Record | Broken]:
         except ValueError as error:
             yield Broken("malformed_record", f"not JSON: {error}", position, line)
         else:
-            yield _record(position, item)
+            yield _record(position, item, raw=line)
 
 
 def _parse(text: str) -> Any:
-    return json.loads(text, parse_int=str, parse_float=str)
+    try:
+        return json.loads(text, parse_int=str, parse_float=str)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
-def _record(position: int, item: Any) -> Record | Broken:
-    if not isinstance(item, dict):
+def _record(position: int, item: Any, *, raw: str | None) -> Record | Broken:
+    try:
+        if isinstance(item, dict):
+            return Record(position, dict(_flatten(item)))
         return Broken("malformed_record", f"a JSON {type(item).__name__}, not an object", position, json.dumps(item))
-    return Record(position, dict(_flatten(item)))
+    except RecursionError:  # from Python 3.12 on, the parser goes deeper than what walks its result
+        return Broken("malformed_record", "nested too deeply", position, raw)
 
 
 def _flatten(item: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | None]]:

@@ -2,16 +2,28 @@
 
 import io
 import re
+import struct
 from collections.abc import Iterator
 
 from pdfminer.high_level import extract_text
-from pdfminer.pdfexceptions import PDFException
 from pdfminer.psexceptions import PSException
 
 from llmops.collection.config import PdfSource
 from llmops.collection.records import Broken, Record, UnreadableError
 from llmops.collection.sections import split_sections
 
+# What pdfminer raises on damaged files: errors of its own, and Python's where it trusts the structure of a file.
+_DAMAGE = (
+    PSException,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,  # recursion without end, StopIteration within a generator
+    TypeError,
+    ValueError,
+    struct.error,
+)
 _PAGE_NUMBER = re.compile(r"^\s*\d{1,4}\s*$\n?", re.MULTILINE)
 _RUNNING_HEAD = re.compile(r"\f(?:\s*[^a-z\n]*[A-Z][^a-z\n]*\n){0,2}")
 _HYPHENATED = re.compile(r"(\w)[-\u2010]\n{1,2}(?=[a-zà-ÿ])")
@@ -30,7 +42,7 @@ def fetch(data: bytes, source: PdfSource) -> Iterator[Record | Broken]:
         raise UnreadableError("not a PDF")
     try:
         text = extract_text(io.BytesIO(data))
-    except (PDFException, PSException, ValueError, KeyError, TypeError, IndexError) as error:
+    except _DAMAGE as error:
         raise UnreadableError(f"damaged PDF: {error}") from error
     text = _PAGE_NUMBER.sub("", _RUNNING_HEAD.sub("\n", text))
     text = _WRAPPED_QUESTION.sub(r"\1 \2", _HYPHENATED.sub(r"\1", text))

@@ -17,10 +17,14 @@ def fetch(data: bytes, source: XmlSource) -> Iterator[Record | Broken]:
     """
     try:
         root = fromstring(data)
-    except (ParseError, DefusedXmlException) as error:
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:  # the last two: encodings
         raise UnreadableError(f"not acceptable XML: {error}") from error
     for position, element in enumerate(root.iter(source.record)):
-        yield Record(position, dict(_fields(element)))
+        try:
+            record: Record | Broken = Record(position, dict(_fields(element)))
+        except RecursionError:
+            record = Broken("malformed_record", "nested too deeply", position)
+        yield record
 
 
 def _fields(element: Element, prefix: str = "") -> Iterator[tuple[str, str | None]]:
