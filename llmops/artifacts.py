@@ -12,7 +12,7 @@ import io
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, date, datetime
@@ -27,12 +27,14 @@ import structlog
 from fsspec import AbstractFileSystem
 from pydantic import BaseModel, ConfigDict
 
-from llmops import digests, schemas
+from llmops import digests, parentage, schemas
 from llmops.config import StageConfig
-from llmops.errors import CorruptArtifactError, MissingArtifactError, ParentageError
+from llmops.errors import CorruptArtifactError, MissingArtifactError
 
 MANIFEST = "_manifest.json"
 _QUARANTINE = "_quarantine"
+_FROZEN = "collect"
+"""The stage whose output stays as it is until someone asks for a new one on purpose."""
 _recompute: ContextVar[bool] = ContextVar("recompute", default=False)
 log = structlog.get_logger()
 
@@ -72,7 +74,11 @@ class Manifest(_Record):
     cache_key: str
     """Stage version, config, day and input digests: equal keys mean that a rerun has nothing to do."""
     digest: str
-    """Content of the artifact; equal for two runs over equal input on any machine."""
+    """Content of the artifact; equal for two runs over equal input.
+
+    On any machine where the content is rows or text; where floating-point sums decide it (adapters, evaluations, what
+    follows them) on one machine with one number of threads.
+    """
     files: tuple[DataFile, ...]
     quarantine: tuple[DataFile, ...]
     counts: dict[str, int]
@@ -118,12 +124,14 @@ def find(uri: str) -> Manifest | None:
     files, path = fsspec.url_to_fs(join(uri, MANIFEST))
     try:
         text = files.cat_file(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         return Manifest.model_validate_json(text).model_copy(update={"uri": uri})
     except ValueError as error:
-        raise CorruptArtifactError(f"{uri}: {MANIFEST} is damaged; run the stage again with --force") from error
+        raise CorruptArtifactError(
+            f"{uri}: {MANIFEST} is damaged; run its stage again with --force (`llmops {_FROZEN}`: with --recollect)"
+        ) from error
 
 
 def read(uri: str, stage: str) -> Manifest:
@@ -164,6 +172,22 @@ def read_file(manifest: Manifest, name: str) -> bytes:
     return data
 
 
+def read_named(manifest: Manifest, name: str) -> bytes:
+    """A data file by its name without the attempt's folder, checked against its hash.
+
+    Raises CorruptArtifactError when the manifest names no such file.
+    """
+    found = named_files(manifest).get(name)
+    if found is None:
+        raise CorruptArtifactError(f"{manifest.uri}: holds no {name}; {_redo(manifest.stage)}")
+    return read_file(manifest, found)
+
+
+def named_files(manifest: Manifest) -> dict[str, str]:
+    """Full names of the data files by their names without the attempt's folder, which is random."""
+    return {_below(name): name for name in sorted(manifest.names())}
+
+
 def ancestors(manifest: Manifest) -> Iterator[Manifest]:
     """Every artifact that this one was made from, nearest first, each once.
 
@@ -201,19 +225,24 @@ def local_folder(manifest: Manifest) -> Path:
         path = folder / file.name
         if not path.is_file():
             raise _gone(manifest, file.name)
-        if _sha256(path) != file.sha256:
+        if digests.of_file(path) != file.sha256:
             raise _changed(manifest, file.name)
     return folder / manifest.files[0].name.split("/", 1)[0]
 
 
 def _gone(manifest: Manifest, name: str) -> MissingArtifactError:
-    return MissingArtifactError(f"{manifest.uri}: {name} is gone; run `llmops {manifest.stage}` again with --force")
+    return MissingArtifactError(f"{manifest.uri}: {name} is gone; {_redo(manifest.stage)}")
 
 
 def _changed(manifest: Manifest, name: str) -> CorruptArtifactError:
     return CorruptArtifactError(
-        f"{manifest.uri}: {name} differs from its manifest; restore it or run `llmops {manifest.stage}` with --force"
+        f"{manifest.uri}: {name} differs from its manifest; restore it or {_redo(manifest.stage)}"
     )
+
+
+def _redo(stage: str) -> str:
+    """The remedy when an artifact of `stage` is not whole."""
+    return f"run `llmops {stage}` again with {'--recollect' if stage == _FROZEN else '--force'}"
 
 
 # Writing ------------------------------------------------------------------------------------------------------------
@@ -228,12 +257,17 @@ def begin(
     inputs: Sequence[Manifest] = (),
     day: date | None = None,
     depends_on: Mapping[str, str] | None = None,
+    places: Collection[str] = (),
 ) -> "Attempt":
-    """Start a stage's work on `target`; `committed` is set when an equal run stands there already.
+    """Start a stage's work on `target`; `committed` is set when an equal run stands there already, whole.
 
-    `depends_on` holds the hashes of what the work depends on outside the lake, such as a model folder.
+    `depends_on` holds the hashes of what the work depends on outside the lake, such as a model folder; `places` names
+    the fields of `config` that say where that is: they are recorded, but do not count.
+
+    Raises CorruptArtifactError when the manifest at `target` is damaged, MissingArtifactError when raw data has lost a
+    file; neither when recomputing.
     """
-    return Attempt(target, stage, version, config, tuple(inputs), day, depends_on or {})
+    return Attempt(target, stage, version, config, tuple(inputs), day, depends_on or {}, places)
 
 
 class Attempt:
@@ -248,6 +282,7 @@ class Attempt:
         inputs: tuple[Manifest, ...],
         day: date | None,
         depends_on: Mapping[str, str],
+        places: Collection[str],
     ) -> None:
         self.target, self.stage, self.day = target, stage, day
         self._version = version
@@ -256,7 +291,7 @@ class Attempt:
         self._identity = {
             "stage": stage,
             "version": version,
-            "config": self._config,
+            "config": {name: value for name, value in self._config.items() if name not in places},
             "day": day,
             "inputs": [item.digest for item in inputs],
             "depends_on": dict(depends_on),
@@ -330,7 +365,7 @@ class Attempt:
         rows = [self._open(file) for file in files if file.rows is not None]
         rejected = [self._open(file) for file in quarantine]
         if input_ids is not None:
-            _check_parentage(self.target, set(input_ids), rows, rejected)
+            parentage.check(self.target, input_ids, rows, rejected)
         identity: dict[str, Any] = {"stage": self.stage, "version": self._version} if by_content else self._identity
         manifest = Manifest(
             stage=self.stage,
@@ -351,7 +386,7 @@ class Attempt:
             ),
             files=files,
             quarantine=quarantine,
-            counts=_counts(files, rejected) | (counts or {}),
+            counts=parentage.count(rows, rejected) | (counts or {}),
             metrics=metrics or {},
             seconds=round(monotonic() - self._started, 3),
             created_at=datetime.now(UTC),
@@ -359,14 +394,21 @@ class Attempt:
         if sign is not None:
             manifest = manifest.model_copy(update={"signature": sign(manifest)})
         put(self.files, f"{self._root}/{MANIFEST}", manifest.model_dump_json(indent=2).encode())
-        log.info("artifact.committed", stage=self.stage, uri=self.target, seconds=manifest.seconds, **manifest.counts)
+        log.info("artifact.committed", uri=self.target, seconds=manifest.seconds, **manifest.counts)
         return manifest
 
     def _find_equal(self) -> Manifest | None:
         found = None if _recompute.get() else find(self.target)
         if found is None or found.cache_key != self.cache_key:
             return None
-        log.info("artifact.reused", stage=self.stage, uri=self.target, **found.counts)
+        named = (file.name for file in (*found.files, *found.quarantine))
+        lost = [name for name in named if not self.files.exists(f"{self._root}/{name}")]
+        if lost and self.stage == _FROZEN:
+            raise _gone(found, lost[0])
+        if lost:
+            log.warning("artifact.found_incomplete", uri=self.target, files_lost=len(lost))
+            return None
+        log.info("artifact.reused", uri=self.target, **found.counts)
         return found
 
     def _write_parquet(self, uri: str, table: pa.Table) -> None:
@@ -392,33 +434,6 @@ class Attempt:
             return pq.read_table(stream)
 
 
-def _check_parentage(target: str, known: set[str], rows: list[pa.Table], rejected: list[pa.Table]) -> None:
-    parents = {parent for table in rows for ids in table["parents"].to_pylist() for parent in ids}
-    made = {row_id for table in rows for row_id in table["row_id"].to_pylist()}
-    orphans = sum(1 for table in rows for ids in table["parents"].to_pylist() if not ids)
-    aside = {row_id for table in rejected for row_id in table["row_id"].to_pylist()}
-    keepers = {keeper for table in rejected for keeper in table["merged_into"].to_pylist() if keeper}
-    problems = {
-        "input rows unaccounted for": len(known - parents - aside),
-        "parents that are not in the input": len(parents - known),
-        "rows set aside that are not in the input": len(aside - known),
-        "rows without a parent": orphans,
-        "duplicate row ids": sum(table.num_rows for table in rows) - len(made),
-        "keepers that are not in the output": len(keepers - made),
-    }
-    found = ", ".join(f"{count} {what}" for what, count in problems.items() if count)
-    if found:
-        raise ParentageError(f"{target}: not committed: {found}; this is a fault of the stage, please report it")
-
-
-def _counts(files: tuple[DataFile, ...], rejected: list[pa.Table]) -> dict[str, int]:
-    counts = {"kept": sum(file.rows or 0 for file in files), "set_aside": sum(table.num_rows for table in rejected)}
-    for table in rejected:
-        for rule in table["rule"].to_pylist():
-            counts[rule] = counts.get(rule, 0) + 1
-    return counts
-
-
 def _below(name: str) -> str:
     """A file's name without the attempt's own folder, which is random."""
     return name.split("/", 1)[1]
@@ -428,20 +443,19 @@ def _is_local(files: AbstractFileSystem) -> bool:
     return "file" in ([files.protocol] if isinstance(files.protocol, str) else files.protocol)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def put(files: AbstractFileSystem, path: str, data: bytes, *, scratch: str | None = None) -> None:
+    """Write a whole file or nothing: rename into place on disk, a single PUT on object stores.
 
-
-def put(files: AbstractFileSystem, path: str, data: bytes) -> None:
-    """Write a whole file or nothing: rename into place on disk, a single PUT on object stores."""
+    The unfinished file lies in `scratch`, a folder on the same disk; in the target's own if not given.
+    """
     if not _is_local(files):
         files.pipe_file(path, data)
         return
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=final.parent, prefix="_writing-", delete=False) as stream:
+    unfinished = Path(scratch or final.parent) / f"_writing-{uuid.uuid4().hex[:12]}"
+    with unfinished.open("xb") as stream:
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
-    Path(stream.name).replace(final)
+    unfinished.replace(final)

@@ -6,7 +6,8 @@ libraries print, goes to stderr. Exit status: 0 done, 1 failed, 2 wrong usage, 9
 
 import os
 import sys
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -14,10 +15,11 @@ from typing import Annotated, Any, TextIO
 import structlog
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.config import Dict
+from pydantic import ValidationError
 
 from llmops import artifacts, logs
-from llmops.errors import SKIPPED_STATUS, LlmopsError, Refused
-from llmops.recipe import defaults, load
+from llmops.errors import SKIPPED_STATUS, ConfigurationError, LlmopsError, Refused
+from llmops.recipe import defaults, load, reason_of
 from llmops.settings import Settings
 
 _STAGES = {
@@ -45,7 +47,10 @@ _STAGES = {
     "publish": ("llmops.publishing.stage:publish_release", "Sign a release and make it the champion."),
 }
 _TOOLS = {
-    "create-keys": ("llmops.publishing.signing:create_keys", "Create the key pair that signs and verifies releases."),
+    "create-keys": (
+        "llmops.publishing.signing:create_keys",
+        "Create the keys that sign and verify releases and make pseudonyms.",
+    ),
     "show-champion": ("llmops.publishing.releases:show_champion", "Show what is served, after verifying it."),
     "show-features": ("llmops.features.online:show_features", "Read the online features of one example."),
 }
@@ -75,13 +80,13 @@ def launch(
     """
     tables = defaults() if recipe is None else load(recipe).model_dump(mode="json", exclude_none=True)
     app.config = (Dict(arguments_from(tables), source=str(recipe or "defaults")),)
-    settings = Settings()
+    settings = _read_settings()
     logs.configure(settings.log_format)
     command, bound, ignored = app.parse_args(tokens, exit_on_error=False, print_error=False)
     given = {name: settings for name, kind in ignored.items() if kind is Settings}
     with (
         artifacts.recomputing() if force else nullcontext(),
-        structlog.contextvars.bound_contextvars(command=tokens[:1]),
+        structlog.contextvars.bound_contextvars(stage="".join(tokens[:1]), run_id=uuid.uuid4().hex[:12]),
     ):
         return command(*bound.args, **bound.kwargs, **given)
 
@@ -102,13 +107,34 @@ def main() -> None:
         print(f"not done: {refusal}", file=sys.stderr)
         sys.exit(SKIPPED_STATUS)
     except CycloptsError as error:
-        print(f"error: {error}", file=sys.stderr)
+        for problem in _problems(error):
+            print(f"error: {problem}", file=sys.stderr)
         sys.exit(2)
     except LlmopsError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     if result is not None:
         print(result.uri if isinstance(result, artifacts.Manifest) else result, file=result_stream, flush=True)
+
+
+def _read_settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [f"LLMOPS_{str(item['loc'][0]).upper()}: {reason_of(item)}" for item in error.errors()]
+        raise ConfigurationError("\nerror: ".join(wrong)) from error
+
+
+def _problems(error: CycloptsError) -> Iterator[str]:
+    """What is wrong with the flags, by the names that they are given with."""
+    cause = error.__cause__
+    if not isinstance(cause, ValidationError) or error.argument is None:
+        return iter([str(error)])
+    found: dict[str, str] = {}
+    for item in cause.errors():
+        names = [part.replace("_", "-") for part in item["loc"] if isinstance(part, str)]
+        found.setdefault(".".join([error.argument.name, *names]), reason_of(item))  # of a list, its items come first
+    return (f"{flag}: {reason}" for flag, reason in found.items())
 
 
 def _stdout_for_results_only() -> TextIO:

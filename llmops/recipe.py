@@ -59,6 +59,10 @@ def load(path: Path) -> Recipe:
     except FileNotFoundError as error:
         known = ", ".join(str(file) for file in sorted(Path("recipes").glob("*.toml"))) or "none in recipes/"
         raise ConfigurationError(f"{path}: no such recipe; there are: {known}") from error
+    except IsADirectoryError as error:
+        raise ConfigurationError(f"{path}: a folder; give the TOML file itself") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: not valid TOML: {error}") from error
     try:
@@ -67,10 +71,17 @@ def load(path: Path) -> Recipe:
         raise ConfigurationError(f"{path}:\n" + "\n".join(_explain(item) for item in error.errors())) from error
 
 
+def reason_of(item: Any) -> str:
+    """What one of pydantic's errors says is wrong, with the value unless it is a table or may hold a password."""
+    reason, given = item["msg"].removeprefix("Value error, "), item["input"]
+    is_shown = not isinstance(given, dict | list) and "://" not in str(given)
+    return f"{reason} (got {given!r})" if is_shown else reason
+
+
 def _explain(item: Any) -> str:
     place = ".".join(str(part) for part in item["loc"])
     if item["type"] != "extra_forbidden":
-        return f"  {place}: {item['msg']} (got {item['input']!r})"
+        return f"  {place}: {reason_of(item)}"
     return f"  {place}: unknown key{_nearest(item['loc'])}"
 
 

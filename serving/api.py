@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
-from serving.engines.contract import Answer, BusyError, Engine, Job
+from serving.answers import Answer, collect
+from serving.engines.contract import BusyError, Engine, EngineDiedError, Job
 from serving.errors import ServiceError
 from serving.schemas import ErrorResponse, GenerateRequest, GenerateResponse, Health, Readiness, Usage
 from serving.service import Loaded, Service
@@ -104,7 +105,7 @@ async def _admit(body: GenerateRequest, settings: ServingSettings, loaded: Loade
 
 async def _answer(engine: Engine, job: Job, request: Request, timeout_seconds: float) -> Answer:
     """Generate until done, too late, or nobody listens any more: then generation stops within a token."""
-    answering = asyncio.create_task(engine.answer(job))
+    answering = asyncio.create_task(collect(engine.stream(job)))
     leaving = asyncio.create_task(_until_disconnected(request))
     try:
         await asyncio.wait({answering, leaving}, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -121,6 +122,10 @@ async def _answer(engine: Engine, job: Job, request: Request, timeout_seconds: f
     except BusyError as error:
         raise ServiceError(
             503, "busy", "too many requests at once; try again", retry_after_seconds=_RETRY_SOON
+        ) from error
+    except EngineDiedError as error:
+        raise ServiceError(
+            503, "not_ready", "the engine has ended; its operator finds the reason in the log"
         ) from error
     finally:
         answering.cancel()

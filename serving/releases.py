@@ -65,7 +65,7 @@ def verify_base(base: BaseModelRecord, lake: str) -> Path:
 
 def _copy_verified(champion: Champion, folder: Path) -> None:
     """Write each named file from bytes that were hashed after reading, so that nothing can change in between."""
-    for name in releases.named_files(champion.release):
+    for name in artifacts.named_files(champion.release):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(releases.read_named(champion.release, name))
+        path.write_bytes(artifacts.read_named(champion.release, name))

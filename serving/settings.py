@@ -17,8 +17,9 @@ class ServingSettings(BaseSettings):
     """Address to listen on."""
     port: int = Field(8000, ge=0, le=65535)
     """Port to listen on; 0 takes a free one and logs it."""
-    engine: Literal["transformers"] = "transformers"
-    """What runs the model: a module in `serving.engines`."""
+    engine: Literal["openvino", "transformers"] = "transformers"
+    """What runs the model: a module in `serving.engines`. `openvino` batches requests on the CPU, `transformers`
+    answers one at a time and works everywhere."""
     threads: int | None = Field(None, ge=1)
     """CPU threads of the engine; as many as PyTorch thinks right, if not given."""
     max_prompt_characters: int = Field(8_000, ge=1, le=1_000_000)

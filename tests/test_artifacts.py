@@ -47,9 +47,17 @@ def table(*ids: str, fetched_at: datetime | None = None, answer: str = "yes") ->
     return pa.Table.from_pylist(rows, schema=schemas.RAW)
 
 
-def commit(target: Path, rows: pa.Table, config: Config = DEFAULT, inputs: tuple[Manifest, ...] = ()) -> Manifest:
+def commit(
+    target: Path,
+    rows: pa.Table,
+    config: Config = DEFAULT,
+    inputs: tuple[Manifest, ...] = (),
+    *,
+    stage: str = "collect",
+    places: tuple[str, ...] = (),
+) -> Manifest:
     """Commit rows under the name of a stage."""
-    attempt = artifacts.begin(str(target), stage="collect", version=1, config=config, inputs=inputs, day=DAY)
+    attempt = artifacts.begin(str(target), stage=stage, version=1, config=config, inputs=inputs, day=DAY, places=places)
     return attempt.committed or attempt.write_table(rows, schemas.RAW).commit()
 
 
@@ -89,6 +97,55 @@ def test_changed_config_is_computed_anew(tmp_path: Path) -> None:
     assert artifacts.read_table(changed)["row_id"].to_pylist() == ["b"]
 
 
+def test_field_that_says_where_does_not_count(tmp_path: Path) -> None:
+    first = commit(tmp_path / "a", table("a"), places=("knob",))
+
+    again = commit(tmp_path / "a", table("never written"), Config(knob=2), places=("knob",))
+    elsewhere = commit(tmp_path / "b", table("a"), Config(knob=2), places=("knob",))
+
+    assert again == first
+    assert elsewhere.digest == first.digest
+    assert elsewhere.config == {"knob": 2}
+
+
+def test_artifact_that_lost_a_file_is_computed_anew(tmp_path: Path) -> None:
+    manifest = commit(tmp_path / "a", table("a"), stage="redact")
+    (tmp_path / "a" / manifest.files[0].name).unlink()
+
+    again = commit(tmp_path / "a", table("a"), stage="redact")
+
+    assert again.digest == manifest.digest
+    assert artifacts.read_table(again)["row_id"].to_pylist() == ["a"]
+
+
+def test_raw_data_that_lost_a_file_needs_to_be_collected_on_purpose(tmp_path: Path) -> None:
+    manifest = commit(tmp_path / "a", table("a"))
+    (tmp_path / "a" / manifest.files[0].name).unlink()
+
+    with pytest.raises(MissingArtifactError, match="run `llmops collect` again with --recollect"):
+        commit(tmp_path / "a", table("a"))
+    with artifacts.recomputing():
+        assert commit(tmp_path / "a", table("a")).digest == manifest.digest
+
+
+def test_damaged_manifest_names_the_remedy_and_is_none_to_a_recomputation(tmp_path: Path) -> None:
+    commit(tmp_path / "a", table("a"))
+    (tmp_path / "a" / artifacts.MANIFEST).write_text("{")
+
+    with pytest.raises(CorruptArtifactError, match="--recollect"):
+        commit(tmp_path / "a", table("a"))
+    with artifacts.recomputing():
+        commit(tmp_path / "a", table("b"))
+    assert artifacts.read(str(tmp_path / "a"), "collect").counts["kept"] == 1
+
+
+def test_file_where_a_folder_is_expected_is_no_artifact(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b")
+
+    with pytest.raises(MissingArtifactError, match="run `llmops redact` first"):
+        artifacts.read(str(tmp_path / "rows.csv"), stage="redact")
+
+
 def test_missing_input_names_the_command_that_makes_it(tmp_path: Path) -> None:
     with pytest.raises(MissingArtifactError, match="run `llmops redact` first"):
         artifacts.read(str(tmp_path), stage="redact")
@@ -101,15 +158,41 @@ def test_artifact_of_another_stage_is_refused(tmp_path: Path) -> None:
         artifacts.read(str(tmp_path / "a"), stage="clean")
 
 
-def test_flipped_byte_is_refused(tmp_path: Path) -> None:
-    manifest = commit(tmp_path / "a", table("a"))
+@pytest.mark.parametrize(("stage", "flag"), [("collect", "--recollect"), ("redact", "--force")])
+def test_flipped_byte_is_refused_with_the_remedy(tmp_path: Path, stage: str, flag: str) -> None:
+    manifest = commit(tmp_path / "a", table("a"), stage=stage)
     path = tmp_path / "a" / manifest.files[0].name
     data = bytearray(path.read_bytes())
     data[10] ^= 1
     path.write_bytes(data)
 
-    with pytest.raises(CorruptArtifactError, match="differs from its manifest"):
+    with pytest.raises(
+        CorruptArtifactError, match=f"differs from its manifest.*run `llmops {stage}` again with {flag}"
+    ):
         artifacts.read_table(manifest)
+
+
+def test_file_is_read_by_its_name_without_the_attempts_folder(tmp_path: Path) -> None:
+    attempt = artifacts.begin(str(tmp_path / "a"), stage="gate", version=1, config=Config())
+    manifest = attempt.write_bytes("reports/one.json", b"{}").commit()
+
+    assert artifacts.read_named(manifest, "reports/one.json") == b"{}"
+    assert artifacts.named_files(manifest) == {"reports/one.json": manifest.files[0].name}
+    with pytest.raises(CorruptArtifactError, match=r"holds no two\.json; run `llmops gate` again with --force"):
+        artifacts.read_named(manifest, "two.json")
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o007, 0o660)])
+def test_files_have_the_mode_that_the_umask_leaves(tmp_path: Path, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        commit(tmp_path / "a", table("a"))
+    finally:
+        os.umask(before)
+
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 2
+    assert {path.stat().st_mode & 0o777 for path in files} == {mode}
 
 
 def test_file_that_no_manifest_names_is_not_read(tmp_path: Path) -> None:

@@ -65,7 +65,9 @@ def test_missing_input_names_the_command_that_makes_it(folder: Path) -> None:
 
 
 def test_half_written_input_is_refused(folder: Path) -> None:
-    (folder / "lake/raw/ds=2026-02-03/_manifest.json").unlink()  # its Parquet files stay, as a killed attempt leaves them
+    (
+        folder / "lake/raw/ds=2026-02-03/_manifest.json"
+    ).unlink()  # its Parquet files stay, as a killed attempt leaves them
 
     refuse(folder, REDACT, 1, "no manifest", "run `llmops collect` first")
 

@@ -1,5 +1,6 @@
 """The command line as a user meets it, in a process of its own."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,69 @@ def test_mistake_gets_one_clear_message(arguments: tuple[str, ...], status: int,
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problems"),
+    [
+        (
+            ("clean", "a", "b", "--config.min-characters", "0", "--config.similarity-threshold", "2"),
+            [
+                "--config.min-characters: Input should be greater than or equal to 1 (got '0')",
+                "--config.similarity-threshold: Input should be less than or equal to 1 (got '2')",
+            ],
+        ),
+        (
+            ("redact", "a", "b", "--config.types", "FOO"),
+            ["--config.types: Input should be 'CARD', 'EMAIL', 'IBAN' or 'PHONE' (got 'FOO')"],
+        ),
+        (
+            ("tune", "a", "b", "c", "--training.lora.rank", "x"),
+            ["--training.lora.rank: Input should be a valid integer, unable to parse string as an integer (got 'x')"],
+        ),
+        (
+            (
+                "split",
+                "a",
+                "b",
+                "--as-of",
+                "2026-01-01",
+                "--config.test-share",
+                "0.9",
+                "--config.validation-share",
+                ".9",
+            ),
+            ["--config: validation_share and test_share leave nothing to train on; lower them"],
+        ),
+    ],
+)
+def test_flags_out_of_range_are_named_one_a_line(arguments: tuple[str, ...], problems: list[str]) -> None:
+    done = run(*arguments)
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [f"error: {problem}" for problem in problems]
+
+
+def test_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMOPS_LOG_FORMAT", "xml")
+
+    done = run("redact", "a", "b")
+
+    assert done.returncode == 1
+    assert done.stderr == "error: LLMOPS_LOG_FORMAT: Input should be 'auto', 'json' or 'console' (got 'xml')\n"
+
+
+def test_every_event_names_its_stage_and_run(tmp_path: Path) -> None:
+    runs = [
+        run("--recipe", "recipes/quickstart.toml", "collect", "examples/shop", str(tmp_path), "--day", "2026-11-02")
+        for _ in range(2)
+    ]
+
+    events = [[json.loads(line) for line in done.stderr.splitlines()] for done in runs]
+    assert all(len(lines) > 0 for lines in events)
+    assert {event["stage"] for lines in events for event in lines} == {"collect"}
+    assert [len({event["run_id"] for event in lines}) for lines in events] == [1, 1]
+    assert events[0][0]["run_id"] != events[1][0]["run_id"]
 
 
 def test_day_without_data_is_refused_with_its_own_status(tmp_path: Path) -> None:

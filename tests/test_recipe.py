@@ -54,6 +54,22 @@ def test_wrong_key_of_a_source_is_named(tmp_path: Path) -> None:
         load(tmp_path, MINIMAL.replace('path = "orders.csv"', 'path = "orders.csv", quesion = "{q}"'))
 
 
+def test_recipe_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes(MINIMAL.replace("tiny", "Zürich").encode("latin-1"))
+
+    with pytest.raises(ConfigurationError, match=r"latin\.toml: not UTF-8.*save it as UTF-8"):
+        recipe.load(tmp_path / "latin.toml")
+    with pytest.raises(ConfigurationError, match="a folder; give the TOML file"):
+        recipe.load(tmp_path)
+
+
+def test_password_in_a_wrong_value_is_not_repeated() -> None:
+    item = {"msg": "Value error, no such database", "input": "postgresql://shop:s3cret@db/orders"}
+
+    assert recipe.reason_of(item) == "no such database"
+    assert recipe.reason_of({"msg": "too low", "input": 0}) == "too low (got 0)"
+
+
 def test_unknown_recipe_lists_those_there_are() -> None:
     with pytest.raises(ConfigurationError, match=r"recipes/quickstart\.toml"):
         recipe.load(Path("recipes/quikstart.toml"))

@@ -6,6 +6,7 @@ import structlog
 from cyclopts import Parameter
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name every Spark user knows
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from llmops import artifacts, schemas, spark
 from llmops.artifacts import Manifest
@@ -35,33 +36,41 @@ def clean_rows(
     attempt = artifacts.begin(target, stage=STAGE, version=VERSION, config=config, inputs=[source])
     if attempt.committed:
         return attempt.committed
+    ids = artifacts.read_table(source, columns=["row_id"])["row_id"].to_pylist()  # checks every file for Spark as well
     with spark.session(settings.spark_master, partitions=config.partitions) as session:
         log.info("spark.started", master=settings.spark_master)
-        rows = session.read.parquet(*(artifacts.join(source.uri, name) for name in source.names(".parquet")))
+        files = (artifacts.join(source.uri, name) for name in source.names(".parquet"))
+        rows = session.read.schema(from_arrow_schema(schemas.REDACTED)).parquet(*files)
         kept, aside = split_rows(rows, config)
         kept.coalesce(config.partitions).write.parquet(attempt.data_uri)
         aside.coalesce(1).write.parquet(attempt.quarantine_uri)
-    ids = artifacts.read_table(source, columns=["row_id"])["row_id"].to_pylist()
     return attempt.commit(input_ids=ids)
 
 
 def split_rows(rows: DataFrame, config: CleanConfig) -> tuple[DataFrame, DataFrame]:
     """The rows to keep (`schemas.CLEAN`) and those to set aside (`schemas.QUARANTINE`)."""
-    judged = judge(normalise_texts(rows, _TEXTS), config)
-    marked = mark_exact(judged).cache()
+    marked = mark_exact(judge(normalise_texts(rows, _TEXTS), config)).cache()
     near = near_keepers(marked.where("rule IS NULL AND keeper = row_id"), config)
-    # A row may repeat one that was then merged itself: name the row that stays.
+    # A row may repeat one that was then merged itself: `stays` is the one that stays.
     placed = marked.join(F.broadcast(near.toDF("keeper", "final")), "keeper", "left")
     placed = placed.withColumn("stays", F.coalesce("final", "keeper"))
     kept = placed.where("rule IS NULL AND stays = row_id")
     kept = kept.withColumns({"cluster_id": F.col("row_id"), "parents": F.array("row_id")})
-    aside = placed.where("rule IS NOT NULL OR stays != row_id").withColumns(
+    aside = _explain(placed.where("rule IS NOT NULL OR stays != row_id"))
+    record = F.to_json(F.struct(*(F.col(name) for name in rows.columns)))
+    aside = aside.withColumns({"record": record, "stage": F.lit(STAGE)})
+    return kept.select(*schemas.CLEAN.names), aside.select(*schemas.QUARANTINE.names)
+
+
+def _explain(aside: DataFrame) -> DataFrame:
+    """Add `merged_into`, and rule and reason of the rows that are set aside as duplicates."""
+    is_exact, is_refused = F.col("keeper") != F.col("row_id"), F.col("rule").isNotNull()
+    rule = F.when(is_exact, "exact_duplicate").otherwise("near_duplicate")
+    same, alike = "the same content as an earlier row", "nearly the same wording as an earlier row"
+    return aside.withColumns(
         {
-            "merged_into": F.when(F.col("rule").isNull(), F.col("stays")),
-            "rule": F.coalesce("rule", F.when(F.col("keeper") != F.col("row_id"), "exact_duplicate").otherwise("near_duplicate")),
-            "reason": F.coalesce("reason", F.when(F.col("keeper") != F.col("row_id"), "the same content as an earlier row").otherwise("nearly the same wording as an earlier row")),
-            "record": F.to_json(F.struct(*(F.col(name) for name in rows.columns))),
-            "stage": F.lit(STAGE),
+            "merged_into": F.when(~is_refused, F.col("stays")),
+            "rule": F.coalesce("rule", rule),
+            "reason": F.coalesce("reason", F.when(is_exact, same).otherwise(alike)),
         }
     )
-    return kept.select(*schemas.CLEAN.names), aside.select(*schemas.QUARANTINE.names)

@@ -1,15 +1,13 @@
 """The offline feature log on disk or object store: a folder of Parquet files, appended to and never rewritten."""
 
-import os
 from collections.abc import Sequence
 from io import BytesIO
-from pathlib import Path
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llmops import digests
+from llmops import artifacts, digests
 from llmops.features.rows import LOG, log_uri
 
 
@@ -35,13 +33,4 @@ def append_to_log(lake: str, rows: pa.Table) -> None:
     pq.write_table(rows, buffer, compression="zstd")
     name = f"{digests.of_rows(rows.drop_columns(['created']).to_batches())[:32]}.parquet"
     files, folder = fsspec.url_to_fs(log_uri(lake))
-    if "file" not in files.protocol:
-        files.pipe_file(f"{folder}/{name}", buffer.getvalue())
-        return
-    waiting = Path(folder).parent / f"_appending-{name}"
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    with waiting.open("wb") as stream:
-        stream.write(buffer.getvalue())
-        stream.flush()
-        os.fsync(stream.fileno())
-    waiting.replace(Path(folder) / name)
+    artifacts.put(files, f"{folder}/{name}", buffer.getvalue(), scratch=folder.rsplit("/", 1)[0])

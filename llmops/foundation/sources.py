@@ -1,6 +1,5 @@
 """The places a base model can come from: the model hub, a folder on disk, a file inside an installed package."""
 
-import hashlib
 import importlib.util
 import re
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from httpx2 import HTTPError
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
+from llmops import digests
 from llmops.errors import ConfigurationError
 from llmops.foundation import layout
 from llmops.foundation.config import ImportModelConfig
@@ -30,8 +30,8 @@ class HubModel:
     commit: str
 
     def hashes(self) -> dict[str, str]:
-        """Nothing beyond the configuration: a commit names its content."""
-        return {}
+        """The commit: git's own hash over every file, known without a download."""
+        return {"commit": self.commit}
 
     def write_to(self, folder: Path) -> None:
         """Download what `layout.KEPT` names (through the hub's own cache, which resumes) and link it into `folder`."""
@@ -55,7 +55,7 @@ class ModelFolder:
     def hashes(self) -> dict[str, str]:
         """SHA-256 of every file that would be imported, so that an edited folder is imported again."""
         layout.check(self.path, str(self.path))
-        return {path.name: _sha256(path) for path in layout.model_files(self.path)}
+        return {path.name: digests.of_file(path) for path in layout.model_files(self.path)}
 
     def write_to(self, folder: Path) -> None:
         """Copy the model's files, so that a later edit of the original cannot reach the lake."""
@@ -71,7 +71,7 @@ class PackageFile:
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 of the GGUF file. Raises ConfigurationError when the configuration pins another one."""
-        found = _sha256(self.path)
+        found = digests.of_file(self.path)
         if self.expected_sha256 not in ("", found):
             raise ConfigurationError(
                 f"{self.path.name}: sha256 is {found}, the recipe pins {self.expected_sha256}; "
@@ -132,8 +132,3 @@ def _find_in_package(config: ImportModelConfig) -> PackageFile:
             f"base_model {config.base_model!r}: no such file in the package; GGUF files there: {held}"
         )
     return PackageFile(path, config.sha256)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

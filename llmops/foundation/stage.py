@@ -14,7 +14,15 @@ def import_model(target: str, *, config: ImportModelConfig) -> Manifest:
     is not pinned, TrainingError when it has no safetensors, chat template or end token, or carries executable weights.
     """
     source = parse_source(config)
-    attempt = artifacts.begin(target, stage="import-model", version=1, config=config, depends_on=source.hashes())
+    # The model counts by its hashes, wherever it lies: `base_model` itself does not count.
+    attempt = artifacts.begin(
+        target,
+        stage="import-model",
+        version=1,
+        config=config,
+        depends_on=source.hashes(),
+        places={"base_model"},
+    )
     if attempt.committed:
         return attempt.committed
 

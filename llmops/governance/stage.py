@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection
-from pathlib import PurePosixPath
 
 import structlog
 
@@ -33,8 +32,7 @@ def gate_candidate(evaluation: str, target: str, *, config: GateConfig) -> Manif
     )
     if attempt.committed:
         return attempt.committed
-    (name,) = [name for name in evaluated.names(".json") if PurePosixPath(name).name == "evaluation.json"]
-    figures = json.loads(artifacts.read_file(evaluated, name))
+    figures = json.loads(artifacts.read_named(evaluated, "evaluation.json"))
     decision = decide(figures["models"], faults, config)
     log.info("candidate.approved" if decision.approved else "candidate.refused", reasons=decision.reasons)
     attempt.write_bytes(

@@ -10,7 +10,7 @@ from typing import Any
 from llmops import artifacts
 from llmops.artifacts import Manifest
 from llmops.publishing.lineage import DAILY_STAGES, Lineage
-from llmops.publishing.releases import ReleaseRecord, read_named
+from llmops.publishing.releases import ReleaseRecord
 
 
 def render(record: ReleaseRecord, lineage: Lineage) -> str:
@@ -95,7 +95,7 @@ def _parts(split: Manifest) -> str:
 
 
 def _training(adapter: Manifest) -> dict[str, str]:
-    report = json.loads(read_named(adapter, "training.json"))
+    report = json.loads(artifacts.read_named(adapter, "training.json"))
     chosen, losses = report["hyperparameters"], report["validation"]
     lora = f"rank {chosen['lora']['rank']}, alpha {chosen['lora']['alpha']}, on all linear layers"
     rate = f"learning rate {chosen['learning_rate']:.3g}"

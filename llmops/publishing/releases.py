@@ -135,20 +135,7 @@ def read_release(uri: str, trusted_key: Path) -> Manifest:
 
 def read_record(release: Manifest) -> ReleaseRecord:
     """The release.json of a release."""
-    return ReleaseRecord.model_validate_json(read_named(release, RECORD))
-
-
-def read_named(manifest: Manifest, name: str) -> bytes:
-    """A file of an artifact by its name without the attempt's folder, checked against its hash."""
-    found = named_files(manifest).get(name)
-    if found is None:
-        raise CorruptArtifactError(f"{manifest.uri}: holds no {name}; run `llmops {manifest.stage}` again with --force")
-    return artifacts.read_file(manifest, found)
-
-
-def named_files(manifest: Manifest) -> dict[str, str]:
-    """Full names of an artifact's files by their names without the attempt's folder, which is random."""
-    return {name.split("/", 1)[1]: name for name in sorted(manifest.names())}
+    return ReleaseRecord.model_validate_json(artifacts.read_named(release, RECORD))
 
 
 def refuse_unknown_files(manifest: Manifest) -> None:

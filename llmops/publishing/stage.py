@@ -112,12 +112,12 @@ def _write_release(
     attempt = _begin(uri, lineage, config, settings)
     if attempt.committed is None:
         for name in _ADAPTER_FILES:
-            attempt.write_bytes(name, releases.read_named(lineage.adapter, name))
-        for name in releases.named_files(lineage.model):
+            attempt.write_bytes(name, artifacts.read_named(lineage.adapter, name))
+        for name in artifacts.named_files(lineage.model):
             if any(fnmatch(name, pattern) for pattern in _TOKENIZER_FILES):
-                attempt.write_bytes(name, releases.read_named(lineage.model, name))
+                attempt.write_bytes(name, artifacts.read_named(lineage.model, name))
         for manifest, name in ((lineage.decision, "decision.json"), (lineage.evaluation, "evaluation.json")):
-            attempt.write_bytes(name, releases.read_named(manifest, name))
+            attempt.write_bytes(name, artifacts.read_named(manifest, name))
         attempt.write_bytes(releases.RECORD, digests.canonical_json(record))
         attempt.write_bytes("README.md", card.render(record, lineage).encode())
         attempt.commit(sign=lambda manifest: signing.sign_manifest(manifest, settings.signing_key))
@@ -144,5 +144,5 @@ def _begin(uri: str, lineage: Lineage, config: PublishConfig, settings: Settings
 
 
 def _read_json(manifest: Manifest, name: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(releases.read_named(manifest, name))
+    content: dict[str, Any] = json.loads(artifacts.read_named(manifest, name))
     return content

@@ -24,7 +24,7 @@ def encode_examples(tokenizer: Any, fingerprint: str, examples: Iterable[Row]) -
     """
     started, done = monotonic(), 0
     for example in examples:
-        if not example["is_pair"] or example["part"] == "context":
+        if not example["is_pair"]:
             continue
         yield _encode(tokenizer, fingerprint, example)
         done += 1

@@ -14,10 +14,11 @@ from llmops.tokenization.fingerprint import fingerprint_tokenizer
 
 
 def tokenize_examples(split: str, model: str, target: str, *, config: TokenizeConfig) -> Manifest:
-    """Write one row of ids for each question with an answer; knowledge rows (part `context`) are left out.
+    """Write one row of ids for each question with an answer.
 
-    `manifest.counts` holds `<part>_rows` and `<part>_tokens` for every part. Raises TrainingError when no row is left
-    to train on.
+    Knowledge without a question (part `context`) is not this stage's business: such rows are neither read nor set
+    aside, only counted. `manifest.counts` holds `context_rows`, and `<part>_rows` and `<part>_tokens` for every other
+    part. Raises TrainingError when no row is left to train on.
     """
     examples, base = artifacts.read(split, "split"), artifacts.read(model, "import-model")
     attempt = artifacts.begin(
@@ -30,10 +31,11 @@ def tokenize_examples(split: str, model: str, target: str, *, config: TokenizeCo
     from transformers import AutoTokenizer  # noqa: PLC0415 - see above
 
     tokenizer = AutoTokenizer.from_pretrained(artifacts.local_folder(base))
-    read = artifacts.read_table(examples).to_pylist()
+    rows = artifacts.read_table(examples).to_pylist()
+    pairs = [row for row in rows if row["part"] != "context"]
     kept: list[dict[str, Any]] = []
     aside: list[dict[str, Any]] = []
-    for row in encode_examples(tokenizer, fingerprint_tokenizer(base.files), read):
+    for row in encode_examples(tokenizer, fingerprint_tokenizer(base.files), pairs):
         refused = reason_to_set_aside(row, config.max_tokens)
         if refused is None:
             kept.append(row)
@@ -46,7 +48,8 @@ def tokenize_examples(split: str, model: str, target: str, *, config: TokenizeCo
         )
     attempt.write_table(pa.Table.from_pylist(kept, schema=schemas.TOKENS), schemas.TOKENS)
     attempt.set_aside(aside)
-    return attempt.commit(input_ids=[row["row_id"] for row in (*kept, *aside)], counts=_count_parts(kept))
+    counts = {"context_rows": len(rows) - len(pairs), **_count_parts(kept)}
+    return attempt.commit(input_ids=[row["row_id"] for row in pairs], counts=counts)
 
 
 def _count_parts(rows: list[dict[str, Any]]) -> dict[str, int]:

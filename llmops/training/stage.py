@@ -1,7 +1,6 @@
 """`llmops finetune`: trains a LoRA adapter on the 4-bit base model (QLoRA), with the hyper-parameters `tune` found."""
 
 import json
-from pathlib import PurePosixPath
 
 from llmops import artifacts
 from llmops.artifacts import Manifest
@@ -34,7 +33,6 @@ def finetune_adapter(features: str, model: str, tuning: str, target: str, *, con
 
 def take_winner(config: FinetuneConfig, search: Manifest) -> FinetuneConfig:
     """The configuration with the learning rate and the adapter's shape that won the search."""
-    (name,) = [name for name in search.names(".json") if PurePosixPath(name).name == "best.json"]
-    best = json.loads(artifacts.read_file(search, name))
+    best = json.loads(artifacts.read_named(search, "best.json"))
     shape = LoraConfig(rank=best["rank"], alpha=best["alpha"], dropout=config.lora.dropout)
     return config.model_copy(update={"learning_rate": best["learning_rate"], "lora": shape})

@@ -1,6 +1,6 @@
 """What an engine takes and gives. An engine knows no HTTP; the app knows no model library."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -8,10 +8,16 @@ from llmops.annotation.prompts import Message
 
 Variant = Literal["champion", "base"]
 """The released adapter on its base model, or the base model alone."""
+FinishReason = Literal["stop", "length"]
+"""The model closed its turn, or `max_new_tokens` ran out."""
 
 
 class BusyError(RuntimeError):
     """As many requests run or wait as the engine admits; nothing was queued."""
+
+
+class EngineDiedError(RuntimeError):
+    """The engine is gone, and with it everything that ran; the service cannot answer until it is loaded again."""
 
 
 @dataclass(frozen=True)
@@ -25,18 +31,29 @@ class Job:
     temperature: float
     """0 means greedy."""
     seed: int
-    """Equal jobs with equal seeds give equal answers."""
+    """Equal jobs with equal seeds get equal answers."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What was generated, without the prompt."""
+class Piece:
+    """The next part of an answer, without the prompt."""
 
     text: str
-    finish_reason: Literal["stop", "length"]
-    """The model closed its turn, or `max_new_tokens` ran out."""
+    """May be empty: a token need not end a character."""
     completion_tokens: int
-    """Generated ids, the end token included."""
+    """Ids generated so far, the end token included."""
+    finish_reason: FinishReason | None
+    """Set in the last piece."""
+
+
+@dataclass(frozen=True)
+class EngineStats:
+    """How busy an engine is."""
+
+    admitted: int
+    """Requests that run or wait."""
+    queue_size: int
+    """Most that it admits."""
 
 
 class Engine(Protocol):
@@ -48,10 +65,17 @@ class Engine(Protocol):
     """Most tokens that prompt and answer may have together."""
 
     async def encode(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of the conversation up to the assistant's turn."""
+        """Token ids of the conversation up to the assistant's turn, rendered as in training."""
 
-    async def answer(self, job: Job) -> Answer:
-        """Generate; raises BusyError when the queue is full. Cancelling it stops generation within a token."""
+    def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
+        """Generate; the pieces' texts add up to the answer, without white space around it.
+
+        Raises BusyError before the first piece when the queue is full, EngineDiedError when the engine is gone. Closing
+        the iterator, or cancelling the task that reads it, stops generation within a token.
+        """
+
+    def stats(self) -> EngineStats:
+        """How busy it is now."""
 
     def close(self) -> None:
-        """Finish what runs and free the worker."""
+        """End what runs and free everything."""

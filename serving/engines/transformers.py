@@ -4,7 +4,7 @@ Not covered: batching. Requests wait for each other; a faster engine is another 
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from threading import Event
@@ -19,12 +19,14 @@ from transformers import (
     GenerationConfig,
     StoppingCriteriaList,
 )
+from transformers.generation.streamers import BaseStreamer
 from transformers.utils import logging as transformers_logging
 
 from llmops.annotation import prompts
 from llmops.annotation.prompts import Message
 from llmops.errors import CorruptArtifactError
-from serving.engines.contract import Answer, BusyError, Job, Variant
+from serving.engines.contract import BusyError, EngineStats, FinishReason, Job, Piece, Variant
+from serving.engines.pieces import Feed, Tokens, read_pieces
 from serving.releases import ServedRelease
 
 _PROBE = "How long does the delivery take?"
@@ -62,7 +64,7 @@ def load(release: ServedRelease, *, queue_size: int, threads: int | None) -> "Tr
 class TransformersEngine:
     """A loaded model behind a bounded queue; see `serving.engines.contract.Engine`.
 
-    `answer` and `encode` are called from one event loop, which alone touches the count of admitted requests.
+    `stream` and `encode` are called from one event loop, which alone touches the count of admitted requests.
     """
 
     def __init__(self, model: Any, tokenizer: Any, release: ServedRelease, queue_size: int) -> None:
@@ -80,17 +82,28 @@ class TransformersEngine:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._encoder, prompts.encode_prompt, self._tokenizer, messages)
 
-    async def answer(self, job: Job) -> Answer:
-        """Wait for the worker and generate. Cancelled before its turn a job never starts, later it stops in a token."""
+    async def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
+        """Wait for the worker and pass on its tokens. Left before its turn a job never starts, later it stops soon."""
         if self._admitted >= self._queue_size:
             raise BusyError(f"{self._queue_size} requests run or wait already")
         self._admitted += 1
-        unwanted = Event()
+        unwanted, feed, loop = Event(), Feed(), asyncio.get_running_loop()
+
+        def hand_over(tokens: Tokens | Exception) -> None:
+            loop.call_soon_threadsafe(feed.put_nowait, tokens)
+
+        running = self._worker.submit(self._generate, job, unwanted, hand_over)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._worker, self._generate, job, unwanted)
+            async for piece in read_pieces(feed, self._tokenizer):
+                yield piece
         finally:
             unwanted.set()
+            running.cancel()
             self._admitted -= 1
+
+    def stats(self) -> EngineStats:
+        """How busy it is now."""
+        return EngineStats(self._admitted, self._queue_size)
 
     def close(self) -> None:
         """Finish what runs and free the worker."""
@@ -113,7 +126,16 @@ class TransformersEngine:
                 f"release {self.versions['champion']}: its adapter changes nothing; train and publish again"
             )
 
-    def _generate(self, job: Job, unwanted: Event) -> Answer:
+    def _generate(self, job: Job, unwanted: Event, hand_over: Callable[[Tokens | Exception], None]) -> None:
+        """Generate in the worker's thread; every token is handed over as it comes, or the reason why none does."""
+        try:
+            reason = self._run(job, unwanted, _Streamer(hand_over))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the request that waits must hear of it
+            hand_over(error)
+        else:
+            hand_over(Tokens([], reason))
+
+    def _run(self, job: Job, unwanted: Event, streamer: "_Streamer") -> FinishReason:
         prompt = torch.tensor([job.prompt], device=self._model.device)
 
         def is_unwanted(ids: torch.Tensor, *_: Any) -> torch.Tensor:
@@ -126,11 +148,9 @@ class TransformersEngine:
                 attention_mask=torch.ones_like(prompt),
                 generation_config=self._generation(job),
                 stopping_criteria=StoppingCriteriaList([is_unwanted]),
+                streamer=streamer,
             )
-        ids: list[int] = output[0, prompt.shape[1] :].tolist()
-        ended = bool(ids) and ids[-1] in self._ends
-        text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
-        return Answer(text.strip(), "stop" if ended else "length", len(ids))
+        return "stop" if int(output[0, -1]) in self._ends else "length"
 
     @contextmanager
     def _variant(self, variant: Variant) -> Iterator[None]:
@@ -147,6 +167,22 @@ class TransformersEngine:
             use_cache=True,
             **(sampling if job.temperature >= _LOWEST_TEMPERATURE else {"do_sample": False}),
         )
+
+
+class _Streamer(BaseStreamer):  # type: ignore[misc] # transformers has no types
+    """Hands over each token; the prompt, which comes first, is none."""
+
+    def __init__(self, hand_over: Callable[[Tokens | Exception], None]) -> None:
+        self._hand_over, self._is_prompt = hand_over, True
+
+    def put(self, value: torch.Tensor) -> None:
+        """Take the ids of one step."""
+        if not self._is_prompt:
+            self._hand_over(Tokens(value.flatten().tolist()))
+        self._is_prompt = False
+
+    def end(self) -> None:
+        """Nothing: the reason for the end is handed over with it."""
 
 
 def _end_ids(model: Any, tokenizer: Any) -> list[int]:

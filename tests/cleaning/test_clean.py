@@ -19,6 +19,7 @@ from llmops.artifacts import Manifest
 from llmops.cleaning.config import CleanConfig
 from llmops.cleaning.normalise import normalise_texts
 from llmops.cleaning.stage import clean_rows, split_rows
+from llmops.errors import CorruptArtifactError, MissingArtifactError
 from llmops.redaction.config import RedactConfig
 from llmops.settings import Settings
 
@@ -169,6 +170,19 @@ def test_stage_accounts_for_every_row_and_is_reproducible(tmp_path: Path) -> Non
 
     assert one.counts == {"kept": 180, "set_aside": 20, "exact_duplicate": 20}
     assert one.digest == other.digest
+
+
+def test_lost_or_cut_file_is_told_before_spark_opens_it(tmp_path: Path) -> None:
+    source = redacted(tmp_path / "redacted", sample_rows())
+    file = tmp_path / "redacted" / source.files[0].name
+    whole = file.read_bytes()
+
+    file.write_bytes(whole[:-20])
+    with pytest.raises(CorruptArtifactError, match=r"differs from its manifest.*llmops redact"):
+        clean_rows(source.uri, f"{tmp_path}/clean", config=CONFIG, settings=Settings())
+    file.unlink()
+    with pytest.raises(MissingArtifactError, match=r"is gone.*llmops redact"):
+        clean_rows(source.uri, f"{tmp_path}/clean", config=CONFIG, settings=Settings())
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ def make_champion(settings: Settings, adapter: Manifest, model: Manifest, *, nam
         f"{settings.lake}/releases/{VERSION}", stage="publish", version=1, config=PublishConfig(), inputs=[]
     )
     for file in ("adapter_model.safetensors", "adapter_config.json"):
-        attempt.write_bytes(file, releases.read_named(adapter, file))
+        attempt.write_bytes(file, artifacts.read_named(adapter, file))
     attempt.write_bytes(releases.RECORD, digests.canonical_json(record))
     release = attempt.commit(sign=lambda manifest: signing.sign_manifest(manifest, settings.signing_key))
     releases.write_champion(settings.lake, release, VERSION, settings=settings)

@@ -67,6 +67,15 @@ def test_equal_models_in_different_folders_have_equal_digests(model_folder: Path
     assert str(model_folder) in (model_folder / "config.json").read_text(), "the original stays as it was"
 
 
+def test_the_same_model_elsewhere_is_not_imported_again(model_folder: Path, tmp_path: Path) -> None:
+    elsewhere = shutil.copytree(model_folder, tmp_path / "elsewhere")
+
+    first = _import(model_folder, tmp_path / "lake")
+
+    assert _import(elsewhere, tmp_path / "lake") == first
+    assert first.config["base_model"] == str(model_folder)
+
+
 def _add_pickle(folder: Path) -> None:
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps({}))
 

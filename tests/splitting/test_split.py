@@ -38,7 +38,7 @@ def example(row_id: str, question: str, answer: str = "Yes.") -> dict[str, Any]:
     }
 
 
-def commit_day(lake: Path, day: date, rows: list[dict[str, Any]]) -> None:
+def commit_day(lake: Path, day: date | str, rows: list[dict[str, Any]]) -> None:
     """Commit the examples of one day."""
     attempt = artifacts.begin(f"{lake}/ds={day}", stage="annotate", version=1, config=AnnotateConfig())
     attempt.write_table(pa.Table.from_pylist(rows, schema=schemas.EXAMPLE), schemas.EXAMPLE).commit()
@@ -76,6 +76,15 @@ def test_days_after_as_of_and_uncommitted_days_are_not_seen(tmp_path: Path) -> N
     (tmp_path / "e" / "ds=2026-11-01").mkdir()
 
     assert set(parts(tmp_path / "e", f"{tmp_path}/1", DAYS[0])) == {"a"}
+
+
+def test_folder_that_is_not_a_day_is_not_joined(tmp_path: Path) -> None:
+    commit_day(tmp_path / "e", DAYS[0], [example("a", "One?")])
+    for stray in ("2026-11-02.old", "20261102", "2026-11-31"):
+        commit_day(tmp_path / "e", stray, [example(stray, "Two?")])
+    (tmp_path / "e" / f"ds={DAYS[1]}").write_text("a file where a day would be")
+
+    assert set(parts(tmp_path / "e", f"{tmp_path}/1", DAYS[1])) == {"a"}
 
 
 def test_no_committed_day_names_the_remedy(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from transformers import AutoTokenizer
 
 from llmops import artifacts
 from llmops.artifacts import Manifest
-from llmops.errors import TrainingError
+from llmops.errors import ParentageError, TrainingError
 from llmops.tokenization.config import TokenizeConfig
 from llmops.tokenization.encode import encode_examples
 from llmops.tokenization.fingerprint import fingerprint_tokenizer
@@ -53,6 +53,7 @@ def test_ids_spell_the_conversation_and_end_with_the_end_token(
     assert manifest.counts == {
         "kept": 2,
         "set_aside": 0,
+        "context_rows": 1,
         "train_rows": 1,
         "train_tokens": len(first["input_ids"]),
         "test_rows": 1,
@@ -70,6 +71,14 @@ def test_an_example_over_the_limit_is_set_aside_and_never_cut(tiny_model: Manife
     assert kept["row_id"] == "short"
     assert (aside["row_id"], aside["rule"]) == ("long", "too_long")
     assert "more than the 100 of tokenize.max_tokens" in aside["reason"]
+
+
+def test_a_pair_that_gets_no_ids_is_noticed(tiny_model: Manifest, tmp_path: Path) -> None:
+    lost = {**example("lost", "", ""), "part": "train"}
+
+    with pytest.raises(ParentageError, match="1 input rows unaccounted for"):
+        _tokenize(tmp_path, [example("a", "Hi", "Hello"), example("k", **KNOWLEDGE), lost], tiny_model)
+    assert artifacts.find(f"{tmp_path}/tokens/as_of={DAY}") is None
 
 
 def test_digests_do_not_depend_on_the_place_of_the_lake(tiny_model: Manifest, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -96,5 +95,4 @@ def commit_tuning(target: str, inputs: Sequence[Manifest], *, learning_rate: flo
 
 def read_json(manifest: Manifest, name: str) -> Any:
     """A JSON file of an artifact."""
-    (found,) = [item for item in manifest.names(".json") if Path(item).name == name]
-    return json.loads(artifacts.read_file(manifest, found))
+    return json.loads(artifacts.read_named(manifest, name))
