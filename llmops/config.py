@@ -1,6 +1,11 @@
 """The base of every stage's configuration."""
 
+import re
+
 from pydantic import BaseModel, ConfigDict
+
+LOGIN = re.compile(r"(?<=://)[^/?#]*@")
+"""Name and password in an address: configurations hold none, and no message repeats one."""
 
 
 class StageConfig(BaseModel):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from llmops.annotation.config import AnnotateConfig
 from llmops.cleaning.config import CleanConfig
 from llmops.collection.config import CollectConfig
+from llmops.config import LOGIN
 from llmops.errors import ConfigurationError
 from llmops.evaluation.config import EvaluateConfig
 from llmops.features.config import MaterializeConfig
@@ -72,10 +73,9 @@ def load(path: Path) -> Recipe:
 
 
 def reason_of(item: Any) -> str:
-    """What one of pydantic's errors says is wrong, with the value unless it is a table or may hold a password."""
+    """What one of pydantic's errors says is wrong, with the value unless it is a whole table; no password in it."""
     reason, given = item["msg"].removeprefix("Value error, "), item["input"]
-    is_shown = not isinstance(given, dict | list) and "://" not in str(given)
-    return f"{reason} (got {given!r})" if is_shown else reason
+    return reason if isinstance(given, dict | list) else f"{reason} (got {LOGIN.sub('***@', repr(given))})"
 
 
 def _explain(item: Any) -> str:

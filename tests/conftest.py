@@ -13,7 +13,7 @@ from scripts.loopback import NO_PROXY
 
 # Before anything is imported that reads them: no reporting home, no model hub, no proxy, and nothing of the settings
 # of the shell that the tests were started from.
-for _name in [name for name in os.environ if name.startswith(("LLMOPS_", "AIRFLOW_")) and name != "LLMOPS_SUPPORT_QA"]:
+for _name in [name for name in os.environ if name.startswith(("LLMOPS_", "AIRFLOW_"))]:
     del os.environ[_name]
 os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "HF_HUB_OFFLINE": "1", **NO_PROXY}
 

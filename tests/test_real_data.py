@@ -1,37 +1,33 @@
-"""The same job on data that no one here wrote, by recipe and path alone: `pytest -m real_data`.
+"""The same job on data that no one here wrote, by recipe and path alone: `make test-real`.
 
-LLMOPS_SUPPORT_QA names a folder with Bitext's question/answer files; the FAQ comes from Debian's package `debian-faq`.
+SUPPORT_QA names a folder with Bitext's question/answer files; the FAQ comes from Debian's package `debian-faq`.
 """
 
 import os
-from datetime import date
 from pathlib import Path
 
 import pytest
 
-from llmops import artifacts, recipe
-from llmops.annotation.stage import annotate_rows
+from llmops import artifacts
 from llmops.artifacts import Manifest
-from llmops.cleaning.stage import clean_rows
-from llmops.collection.stage import collect_sources
-from llmops.redaction.stage import redact_rows
-from llmops.settings import Settings
-from llmops.splitting.stage import split_examples
+from tests.demo_runs import assert_tuned_is_better, run_demo
 
-DAY = date(2026, 11, 2)
+DAY = "2026-11-02"
 FAQ = "/usr/share/doc/debian/FAQ"
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.timeout(3600)]
 
 
-def make_split(name: str, root: str, lake: Path) -> Manifest:
-    """Run the data stages with a shipped recipe."""
-    configs = recipe.load(Path(f"recipes/{name}.toml"))
-    raw = collect_sources(root, f"{lake}/raw/ds={DAY}", config=configs.collect, day=DAY)
-    redacted = redact_rows(raw.uri, f"{lake}/redacted/ds={DAY}", config=configs.redact, settings=Settings())
-    clean = clean_rows(redacted.uri, f"{lake}/clean/ds={DAY}", config=configs.clean, settings=Settings())
-    annotate_rows(clean.uri, f"{lake}/examples/ds={DAY}", config=configs.annotate)
-    return split_examples(f"{lake}/examples", f"{lake}/splits/as_of={DAY}", config=configs.split, as_of=DAY)
+def run_whole_job(home: Path, recipe: str, source: str, question: str) -> None:
+    """Through Airflow to an answer; the model that is published beats the untuned one."""
+    (printed,) = run_demo(home, "--recipe", recipe, "--source", source, "--question", question)
+
+    assert_tuned_is_better(printed)
+    assert f"— {recipe}-{DAY}-" in printed
+
+
+def made_by(stage: str, path: str, home: Path) -> Manifest:
+    return artifacts.read(f"{home}/lake/{path}={DAY}", stage=stage)
 
 
 def straighten(heading: str) -> str:
@@ -40,25 +36,23 @@ def straighten(heading: str) -> str:
 
 
 def test_support_questions_in_two_layouts(tmp_path: Path) -> None:
-    split = make_split("support-qa", os.environ["LLMOPS_SUPPORT_QA"], tmp_path)
+    run_whole_job(tmp_path, "support-qa", os.environ["SUPPORT_QA"], "How do I cancel my order?")
 
+    split = made_by("split", "splits/as_of", tmp_path)
     assert split.counts["train"] > 1_000
     assert split.counts["test"] > 200
 
 
 def test_three_renderings_of_one_faq_agree(tmp_path: Path) -> None:
-    split = make_split("debian-faq", FAQ, tmp_path)
+    run_whole_job(tmp_path, "debian-faq", FAQ, "What is Debian?")
 
-    raw = artifacts.read_table(artifacts.read(f"{tmp_path}/raw/ds={DAY}", stage="collect")).to_pylist()
-    answered = {
-        name: {
-            straighten(row["question"]) for row in raw if row["source"] == name and row["question"] and row["answer"]
-        }
+    raw = artifacts.read_table(made_by("collect", "raw/ds", tmp_path)).to_pylist()
+    pages, plain, printed = (
+        {straighten(row["question"]) for row in raw if row["source"] == name and row["question"] and row["answer"]}
         for name in ("faq-html", "faq-text", "faq-pdf")
-    }
-    pages, plain, printed = answered.values()
+    )
     assert len(pages & plain) >= 0.94 * len(pages)  # measured: 140 of 146
     assert len(pages & printed) >= 0.85 * len(pages)
-    merged = artifacts.read_table(artifacts.read(f"{tmp_path}/clean/ds={DAY}", stage="clean"), quarantine=True)
+    merged = artifacts.read_table(made_by("clean", "clean/ds", tmp_path), quarantine=True)
     assert merged["rule"].to_pylist().count("near_duplicate") > 50
-    assert split.counts["train"] > 150
+    assert made_by("split", "splits/as_of", tmp_path).counts["train"] > 150

@@ -3,16 +3,9 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import AfterValidator
 
-_LOGIN = re.compile(r"(?<=://)[^/?#]*@")
-
-
-def refusal(message: str, shown: object) -> ValidationError:
-    """An error that shows `shown` in place of the value itself, which is secret or long."""
-    details = InitErrorDetails(type=PydanticCustomError("value_error", "{reason}", {"reason": message}), input=shown)
-    return ValidationError.from_exception_data("sources", [details])
+from llmops.config import LOGIN
 
 
 def _require_pattern(value: str) -> str:
@@ -66,9 +59,9 @@ def _require_query(value: str) -> str:
 
 
 def _refuse_login(value: str) -> str:
-    if _LOGIN.search(value):
+    if LOGIN.search(value):
         remedy = "put them into the environment, where storage looks for them, or fetch the file below the root"
-        raise refusal(f"credentials in an address; recipes hold no secrets: {remedy}", _LOGIN.sub("***@", value))
+        raise ValueError(f"credentials in an address; recipes hold no secrets: {remedy}")
     return value
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from llmops.collection.checks import Address, ChatLine, Encoding, Pattern, Query, Selector, Selectors, refusal
+from llmops.collection.checks import Address, ChatLine, Encoding, Pattern, Query, Selector, Selectors
 from llmops.config import StageConfig
 
 
@@ -117,5 +117,5 @@ class CollectConfig(StageConfig):
     def _require_unique_names(cls, sources: tuple[Source, ...]) -> tuple[Source, ...]:
         twice = [name for name, times in Counter(source.name for source in sources).items() if times > 1]
         if twice:
-            raise refusal("sources named twice; give each source a name of its own", ", ".join(twice))
+            raise ValueError(f"sources named twice; give each source a name of its own ({', '.join(twice)})")
         return sources

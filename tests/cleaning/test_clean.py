@@ -150,10 +150,13 @@ def test_near_duplicates_merge_in_chains_but_facts_stay_apart(session: SparkSess
     assert kept["a"]["cluster_id"] == "a"
 
 
-def redacted(folder: Path, rows: list[dict[str, Any]]) -> Manifest:
-    """Commit redacted rows."""
+def redacted(folder: Path, *files: list[dict[str, Any]]) -> Manifest:
+    """Commit redacted rows, a file for each list."""
     attempt = artifacts.begin(str(folder), stage="redact", version=1, config=RedactConfig())
-    return attempt.write_table(pa.Table.from_pylist(rows, schema=schemas.REDACTED), schemas.REDACTED).commit()
+    for number, rows in enumerate(files):
+        table = pa.Table.from_pylist(rows, schema=schemas.REDACTED)
+        attempt.write_table(table, schemas.REDACTED, f"part-{number:05}.parquet")
+    return attempt.commit()
 
 
 def sample_rows() -> list[dict[str, Any]]:
@@ -165,8 +168,11 @@ def sample_rows() -> list[dict[str, Any]]:
 def test_stage_accounts_for_every_row_and_is_reproducible(tmp_path: Path) -> None:
     source = redacted(tmp_path / "redacted", sample_rows())
 
+    backwards = sample_rows()[::-1]
+    scattered = redacted(tmp_path / "scattered", backwards[:70], backwards[70:])
+
     one = clean_rows(source.uri, f"{tmp_path}/one", config=CONFIG, settings=Settings())
-    other = clean_rows(source.uri, f"{tmp_path}/other", config=CleanConfig(), settings=Settings())
+    other = clean_rows(scattered.uri, f"{tmp_path}/other", config=CleanConfig(), settings=Settings())
 
     assert one.counts == {"kept": 180, "set_aside": 20, "exact_duplicate": 20}
     assert one.digest == other.digest
@@ -190,16 +196,13 @@ def test_killed_clean_ends_with_the_same_digest(tmp_path: Path) -> None:
     source = redacted(tmp_path / "redacted", sample_rows())
     command = [str(Path(sys.executable).with_name("llmops")), "clean", source.uri]
     undisturbed = subprocess.run([*command, f"{tmp_path}/one"], capture_output=True, text=True, check=True)
-    killed = subprocess.Popen(
-        [*command, f"{tmp_path}/other"], start_new_session=True, stderr=subprocess.PIPE, text=True
-    )
-    assert killed.stderr is not None
-    next(line for line in killed.stderr if "spark.started" in line)
-    time.sleep(2)
+    killed = subprocess.Popen([*command, f"{tmp_path}/other"], start_new_session=True, stderr=subprocess.DEVNULL)
+    while not any(tmp_path.glob("other/attempt-*")):  # Spark makes the folder when it begins to write
+        assert killed.poll() is None
+        time.sleep(0.01)
 
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
-    killed.stderr.close()
     assert artifacts.find(f"{tmp_path}/other") is None
     subprocess.run([*command, f"{tmp_path}/other"], capture_output=True, check=True)
 

@@ -11,7 +11,7 @@ from llmops import artifacts
 from llmops.annotation.prompts import TEMPLATE
 from llmops.artifacts import Manifest
 from llmops.errors import Refused, SignatureError
-from llmops.publishing.releases import Champion, read_champion, read_named, show_champion
+from llmops.publishing.releases import Champion, read_champion, show_champion
 from llmops.publishing.signing import create_keys
 from llmops.settings import Settings
 from tests.publishing.small_lake import EVALUATION, SYSTEM, make_decision, make_lake, publish
@@ -41,8 +41,8 @@ def test_a_release_holds_what_serving_needs_and_nothing_else(
         "tokenizer_config.json",
     }
     adapter = (adapter_folder / "adapter_model.safetensors").read_bytes()
-    assert read_named(release, "adapter_model.safetensors") == adapter
-    assert read_named(release, "tokenizer.json") == (tiny_model_folder / "tokenizer.json").read_bytes()
+    assert artifacts.read_named(release, "adapter_model.safetensors") == adapter
+    assert artifacts.read_named(release, "tokenizer.json") == (tiny_model_folder / "tokenizer.json").read_bytes()
     record = _champion(settings).record
     assert (record.system, record.template, record.max_new_tokens) == (SYSTEM, TEMPLATE, 12)
     assert (record.base.path, record.base.licence) == ("models/tiny", "Apache-2.0")
@@ -58,7 +58,7 @@ def test_the_version_tells_name_day_and_adapter(settings: Settings, adapter_fold
 
 
 def test_the_model_card_tells_data_scores_and_licence(settings: Settings, adapter_folder: Path) -> None:
-    card = read_named(publish(settings, make_decision(settings, adapter_folder)), "README.md").decode()
+    card = artifacts.read_named(publish(settings, make_decision(settings, adapter_folder)), "README.md").decode()
 
     assert "| candidate | 7.500 (7.100 to 7.900) |" in card
     assert "| untuned | 22.500 (20.000 to 25.000) |" in card
@@ -218,8 +218,8 @@ def test_no_file_is_copied_into_mlflow(
 def test_decision_and_evaluation_travel_with_the_release(settings: Settings, adapter_folder: Path) -> None:
     release = publish(settings, make_decision(settings, adapter_folder))
 
-    assert json.loads(read_named(release, "decision.json"))["approved"] is True
-    assert json.loads(read_named(release, "evaluation.json")) == EVALUATION
+    assert json.loads(artifacts.read_named(release, "decision.json"))["approved"] is True
+    assert json.loads(artifacts.read_named(release, "evaluation.json")) == EVALUATION
 
 
 def _client(settings: Settings) -> MlflowClient:
