@@ -52,6 +52,7 @@ _TOOLS = {
         "Create the keys that sign and verify releases and make pseudonyms.",
     ),
     "show-champion": ("llmops.publishing.releases:show_champion", "Show what is served, after verifying it."),
+    "rollback": ("llmops.publishing.rollback:rollback", "Make the champion of before the champion again."),
     "show-features": ("llmops.features.online:show_features", "Read the online features of one example."),
 }
 

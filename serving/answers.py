@@ -1,28 +1,82 @@
-"""Answers as clients get them, made of the pieces that an engine gives."""
+"""Answers under way: what the engine gives, within a deadline, as the caller may see it.
 
+An `Answering` holds a place in the queue and a lease on its model until it is closed.
+"""
+
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from time import monotonic, time
 
-from serving.engines.contract import FinishReason, Piece
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What was generated, without the prompt."""
-
-    text: str
-    finish_reason: FinishReason
-    completion_tokens: int
-    """Generated ids, the end token included."""
+from serving.admission import RETRY_SOON
+from serving.engines.contract import EngineDiedError, FinishReason, Job, Piece
+from serving.errors import ServiceError
+from serving.metrics import Metrics
+from serving.models import Model
+from serving.stops import StopFilter
 
 
-async def collect(pieces: AsyncGenerator[Piece, None]) -> Answer:
-    """The whole answer."""
-    texts: list[str] = []
-    async with aclosing(pieces) as stream:
-        async for piece in stream:
-            texts.append(piece.text)
-            if piece.finish_reason is not None:
-                return Answer("".join(texts), piece.finish_reason, piece.completion_tokens)
-    raise RuntimeError("the engine ended an answer without a finish reason")
+@dataclass
+class Answering:
+    """One answer, from admission on."""
+
+    id: str
+    job: Job
+    model: Model
+    stop: StopFilter
+    metrics: Metrics
+    held: ExitStack
+    """What is given back at the end: the place, the lease."""
+    timeout_seconds: float
+    created: int = field(default_factory=lambda: int(time()))
+    """Seconds since the epoch."""
+    began: float = field(default_factory=monotonic)
+    finish_reason: FinishReason | None = None
+    completion_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        self._source = self.model.engine.stream(self.job)
+
+    async def pieces(self) -> AsyncGenerator[Piece, None]:
+        """The answer as it comes. Raises ServiceError when it comes too late, or not at all."""
+        first: float | None = None
+        deadline = asyncio.get_running_loop().time() + self.began + self.timeout_seconds - monotonic()
+        while self.finish_reason is None:
+            piece = await self._next(deadline)
+            first = first or monotonic()
+            text, is_stopped = self.stop.feed(piece.text, is_last=piece.finish_reason is not None)
+            self.completion_tokens = piece.completion_tokens
+            self.finish_reason = "stop" if is_stopped else piece.finish_reason
+            if text or self.finish_reason:
+                yield Piece(text, piece.completion_tokens, self.finish_reason)
+        self.metrics.answered(
+            self.model.version,
+            prompt_tokens=len(self.job.prompt),
+            completion_tokens=self.completion_tokens,
+            first_seconds=(first or monotonic()) - self.began,
+            seconds=monotonic() - self.began,
+        )
+
+    async def close(self) -> None:
+        """Stop generating and give back what is held."""
+        try:
+            await self._source.aclose()
+        finally:
+            self.held.close()
+
+    async def _next(self, deadline: float) -> Piece:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await anext(self._source)
+        except TimeoutError as error:
+            raise ServiceError(
+                503,
+                "timeout",
+                f"no answer within {self.timeout_seconds:g} seconds; try again later, or ask for a shorter answer",
+                retry_after_seconds=RETRY_SOON,
+            ) from error
+        except EngineDiedError as error:
+            raise ServiceError(
+                503, "not_ready", "the engine has ended; its operator finds the reason in the log"
+            ) from error

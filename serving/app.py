@@ -1,4 +1,4 @@
-"""The web application: a factory, and a lifespan that loads the model beside the running event loop."""
+"""The web application: a factory, and a lifespan that loads the models beside the running event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -8,9 +8,11 @@ from functools import partial
 import structlog
 from fastapi import FastAPI
 
-from serving import api, errors
+from llmops.errors import LlmopsError
+from serving import errors
+from serving.api import generate, openai, probes
 from serving.middleware import AccessLog, BodyLimit
-from serving.service import Loaded, Service, load_champion
+from serving.service import Service
 from serving.settings import ServingSettings
 
 _BYTES_PER_CHARACTER = 12  # JSON may write a character beyond the BMP as two \uXXXX escapes
@@ -19,7 +21,7 @@ log = structlog.get_logger()
 
 
 def create_app(settings: ServingSettings | None = None, on_failure: Callable[[], None] | None = None) -> FastAPI:
-    """The service; it answers 503 until the model is loaded.
+    """The service; it answers 503 until the champion is loaded, then follows what the lake names.
 
     When loading fails, `app.state.service.failure` says why and `on_failure` is called, to end the server.
     """
@@ -28,30 +30,40 @@ def create_app(settings: ServingSettings | None = None, on_failure: Callable[[],
     app = FastAPI(title="llmops", lifespan=partial(_lifespan, service, on_failure), docs_url=None, redoc_url=None)
     app.state.service = service
     app.add_middleware(BodyLimit, max_bytes=settings.max_prompt_characters * _BYTES_PER_CHARACTER + _OTHER_FIELDS_BYTES)
-    app.add_middleware(AccessLog)
-    app.include_router(api.router)
+    app.add_middleware(AccessLog, metrics=service.metrics)
+    for routes in (generate, openai, probes):
+        app.include_router(routes.router)
     errors.install(app)
     return app
 
 
 @asynccontextmanager
 async def _lifespan(service: Service, on_failure: Callable[[], None] | None, _: FastAPI) -> AsyncIterator[None]:
-    def settle(loading: "asyncio.Task[Loaded]") -> None:
-        if loading.cancelled():
-            return
-        service.failure = loading.exception()
-        if service.failure is None:
-            service.loaded = loading.result()
-            return
-        log.error(
-            "service.failed", **{"error.type": type(service.failure).__name__, "error.message": str(service.failure)}
-        )
+    following = asyncio.create_task(_follow(service, on_failure))
+    yield
+    following.cancel()
+    await asyncio.wait({following})
+    await service.models.close()
+
+
+async def _follow(service: Service, on_failure: Callable[[], None] | None) -> None:
+    """Load what the lake names, and again whenever it names something else; a bad change leaves what is served."""
+    try:
+        await service.models.follow()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the app must say so and end
+        service.failure = error
+    if service.failure is not None:
+        log.error("service.failed", **_told(service.failure))
         if on_failure is not None:
             on_failure()
+        return
+    while True:
+        await asyncio.sleep(service.settings.follow_seconds)
+        try:
+            await service.models.follow()
+        except (LlmopsError, OSError) as error:
+            log.warning("lineup.kept", **_told(error))
 
-    loading = asyncio.create_task(asyncio.to_thread(load_champion, service.settings))
-    loading.add_done_callback(settle)
-    yield
-    loading.cancel()
-    if service.loaded is not None:
-        await asyncio.to_thread(service.loaded.engine.close)
+
+def _told(error: BaseException) -> dict[str, str]:
+    return {"error.type": type(error).__name__, "error.message": str(error)}

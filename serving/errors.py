@@ -14,9 +14,13 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from serving.schemas import ErrorResponse, GenerateRequest, Problem
+from serving.schemas import ErrorResponse, Problem
 
 REQUEST_ID = "X-Request-Id"
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorResponse} for status in (401, 403, 404, 413, 422, 429, 500, 503)
+}
+"""Every status that a route may answer with instead of its own, for the OpenAPI page."""
 _LONGEST_MESSAGE = 500
 
 
@@ -39,11 +43,15 @@ def install(app: FastAPI) -> None:
 
 def response(scope: Scope, status: int, kind: str, message: str, headers: Mapping[str, str]) -> JSONResponse:
     """An error's answer; its kind goes to the access log too."""
+    content = body(scope, kind, message).model_dump()
+    return JSONResponse(content, status, headers={**headers, REQUEST_ID: scope["state"]["request_id"]})
+
+
+def body(scope: Scope, kind: str, message: str) -> ErrorResponse:
+    """An error's content, also for streams that have begun; its kind goes to the access log too."""
     state = scope["state"]
     state["log_fields"]["error.type"] = kind
-    problem = Problem(type=kind, message=message[:_LONGEST_MESSAGE], request_id=state["request_id"])
-    body = ErrorResponse(error=problem).model_dump()
-    return JSONResponse(body, status, headers={**headers, REQUEST_ID: state["request_id"]})
+    return ErrorResponse(error=Problem(type=kind, message=message[:_LONGEST_MESSAGE], request_id=state["request_id"]))
 
 
 async def _service_error(request: Request, error: Exception) -> JSONResponse:
@@ -53,7 +61,8 @@ async def _service_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - by registration
-    message = "; ".join(_explain(item) for item in error.errors())
+    known = _fields_of(request)
+    message = "; ".join(_explain(item, known) for item in error.errors())
     return response(request.scope, 422, "invalid_request", message, {})
 
 
@@ -69,17 +78,23 @@ async def _fault(request: Request, _: Exception) -> JSONResponse:
     return response(request.scope, 500, "internal_error", message, {})
 
 
-def _explain(item: Any) -> str:
+def _fields_of(request: Request) -> list[str]:
+    """Fields that the route's body may have."""
+    field = getattr(request.scope.get("route"), "body_field", None)
+    return list(getattr(field and field.field_info.annotation, "model_fields", []))
+
+
+def _explain(item: Any, known: list[str]) -> str:
     """A finding of pydantic's without the value that it found."""
     if item["type"] == "json_invalid":
         return f"the body is not valid JSON, at character {item['loc'][-1]}"
     place = ".".join(str(part) for part in item["loc"][1:])
     if item["type"] == "extra_forbidden":
-        return f"{place}: unknown field{_nearest(place)}"
+        return f"{place}: unknown field{_nearest(place, known)}"
     message = str(item["msg"]).removeprefix("Value error, ")
     return f"{place}: {message}" if place else message
 
 
-def _nearest(field: str) -> str:
-    close = difflib.get_close_matches(field, list(GenerateRequest.model_fields), n=1)
-    return f"; did you mean `{close[0]}`?" if close else f"; known fields: {', '.join(GenerateRequest.model_fields)}"
+def _nearest(field: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(field, known, n=1)
+    return f"; did you mean `{close[0]}`?" if close else f"; known fields: {', '.join(known)}"

@@ -9,8 +9,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import errors
+from serving.metrics import Metrics
 
-_PROBES = {"/healthz", "/readyz"}
+_PROBES = {"/healthz", "/readyz", "/metrics"}
 _UNHANDLED = {"http.response.status_code": 500, "error.type": "internal_error"}
 log = structlog.get_logger()
 
@@ -22,8 +23,8 @@ class AccessLog:
     the route's pattern instead of the path, and no text of prompt or answer.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -45,7 +46,9 @@ class AccessLog:
             await self._app(scope, receive, send_with_id)
         finally:
             if scope["path"] not in _PROBES:
-                _write_line(scope, request_id, fields, perf_counter_ns() - started)
+                line = _line(scope, request_id, fields, perf_counter_ns() - started)
+                self._metrics.ended(line["url.path"], line["http.response.status_code"], line.get("error.type", ""))
+                log.info("request.answered", **line)
 
 
 class BodyLimit:
@@ -96,16 +99,13 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _write_line(scope: Scope, request_id: str, fields: dict[str, Any], duration_ns: int) -> None:
+def _line(scope: Scope, request_id: str, fields: dict[str, Any], duration_ns: int) -> dict[str, Any]:
     route = scope.get("route")
-    log.info(
-        "request.answered",
-        **{
-            "event.dataset": "llmops.access",
-            "event.duration": duration_ns,
-            "http.request.id": request_id,
-            "http.request.method": scope["method"],
-            "url.path": getattr(route, "path", "-"),
-            **(fields if "http.response.status_code" in fields else {**fields, **_UNHANDLED}),
-        },
-    )
+    return {
+        "event.dataset": "llmops.access",
+        "event.duration": duration_ns,
+        "http.request.id": request_id,
+        "http.request.method": scope["method"],
+        "url.path": getattr(route, "path", "-"),
+        **(fields if "http.response.status_code" in fields else {**fields, **_UNHANDLED}),
+    }

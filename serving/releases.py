@@ -1,4 +1,4 @@
-"""The champion as an engine needs it: verified files on local disk, and what release.json says."""
+"""Releases as an engine needs them: verified files on local disk, and what release.json says."""
 
 import tempfile
 from collections.abc import Iterator
@@ -6,16 +6,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmops import artifacts
+from llmops import artifacts, digests
 from llmops.annotation import prompts
+from llmops.artifacts import Manifest
 from llmops.errors import ConfigurationError, MissingArtifactError, SignatureError
-from llmops.publishing import releases
-from llmops.publishing.releases import BaseModelRecord, Champion, ReleaseRecord
+from llmops.publishing import pointers, releases
+from llmops.publishing.pointers import Pointer
+from llmops.publishing.releases import BaseModelRecord, Challenger, Champion, ReleaseRecord
 from llmops.settings import Settings
 
 
 @dataclass(frozen=True)
-class ServedRelease:
+class ReleaseFiles:
     """A verified release, ready to load."""
 
     record: ReleaseRecord
@@ -25,19 +27,35 @@ class ServedRelease:
     """The base model's folder, its files checked against the release's signed list."""
 
 
-@contextmanager
-def open_champion(settings: Settings) -> Iterator[ServedRelease]:
-    """The release that champion.json names; its private copy goes when the context ends.
+@dataclass(frozen=True)
+class Named:
+    """What the lake says is to be served, every signature checked."""
 
-    Raises SignatureError, ArtifactError or ConfigurationError, with the remedy, unless everything verifies.
+    champion: Champion
+    challenger: Challenger | None
+
+
+def read_named(settings: Settings) -> Named:
+    """The champion, and the challenger that is tried beside it.
+
+    Raises SignatureError or ArtifactError, with the remedy, unless everything verifies.
     """
     champion = releases.read_champion(settings.lake, settings.trusted_key)
     if champion is None:
         raise MissingArtifactError(
-            f"{artifacts.join(settings.lake, releases.CHAMPION)}: nothing has been published; run the pipeline, "
+            f"{pointers.uri_of(Pointer, settings.lake)}: nothing has been published; run the pipeline, "
             "or `llmops publish` on an approved decision"
         )
-    record = champion.record
+    return Named(champion, releases.read_challenger(settings.lake, settings.trusted_key, champion.pointer))
+
+
+@contextmanager
+def open_release(release: Manifest, settings: Settings) -> Iterator[ReleaseFiles]:
+    """A signed release's files; the private copy goes when the context ends.
+
+    Raises SignatureError, ArtifactError or ConfigurationError, with the remedy, unless everything verifies.
+    """
+    record = releases.read_record(release)
     if record.template != prompts.TEMPLATE:
         raise ConfigurationError(
             f"release {record.version} was trained with prompt template {record.template}, this service renders "
@@ -45,8 +63,9 @@ def open_champion(settings: Settings) -> Iterator[ServedRelease]:
         )
     base = verify_base(record.base, settings.lake)
     with tempfile.TemporaryDirectory(prefix="llmops-release-") as folder:
-        _copy_verified(champion, Path(folder))
-        yield ServedRelease(record, Path(folder), base)
+        _copy_verified(release, Path(folder))
+        _require_own_tokenizer(record, Path(folder))
+        yield ReleaseFiles(record, Path(folder), base)
 
 
 def verify_base(base: BaseModelRecord, lake: str) -> Path:
@@ -63,9 +82,19 @@ def verify_base(base: BaseModelRecord, lake: str) -> Path:
     return artifacts.local_folder(model)
 
 
-def _copy_verified(champion: Champion, folder: Path) -> None:
+def _copy_verified(release: Manifest, folder: Path) -> None:
     """Write each named file from bytes that were hashed after reading, so that nothing can change in between."""
-    for name in artifacts.named_files(champion.release):
+    for name in artifacts.named_files(release):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(artifacts.read_named(champion.release, name))
+        path.write_bytes(artifacts.read_named(release, name))
+
+
+def _require_own_tokenizer(record: ReleaseRecord, folder: Path) -> None:
+    """Refuse a release whose tokenizer is not that of its base model: the same ids would mean other words."""
+    for path in sorted(folder.glob("*token*")):
+        if digests.of_file(path) != record.base.files.get(path.name):
+            raise ConfigurationError(
+                f"release {record.version}: {path.name} is not the one of its base model {record.base.path}; "
+                "publish it again from the base model it was trained on"
+            )

@@ -5,26 +5,32 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from llmops.annotation import prompts
-from serving.engines.contract import Variant
+from serving.engines.contract import FinishReason
 
 _MAX_CHARACTERS = 1_000_000
 _MAX_MESSAGES = 100
+_MAX_STOPS = 4
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=_MAX_CHARACTERS, pattern=r"\S")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\w.:@/+-]+$")]
+"""A model, a customer or a user."""
+Stop = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """The base of everything that is sent and answered."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
-class ChatMessage(_Body):
+class ChatMessage(Body):
     """One turn of a conversation."""
 
     role: Literal["system", "user", "assistant"]
     content: Text
 
 
-class GenerateRequest(_Body):
+class GenerateRequest(Body):
     """A question, alone (`prompt`) or as a conversation (`messages`)."""
 
     prompt: Text | None = None
@@ -37,10 +43,18 @@ class GenerateRequest(_Body):
     """Longest answer in tokens; the release's default, if not given."""
     temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
     """0 is greedy, higher is more varied; the release's default, if not given."""
+    top_p: float = Field(1.0, gt=0, le=1, allow_inf_nan=False)
+    """Sample from the likeliest tokens that together have this probability."""
     seed: int | None = Field(None, ge=0, lt=2**32)
     """Equal requests with equal seeds get equal answers; drawn afresh, if not given."""
-    model: Variant = "champion"
-    """The released model, or the untuned base it was made from, for comparison."""
+    stop: Annotated[list[Stop], Field(max_length=_MAX_STOPS)] = []
+    """Texts before which the answer ends."""
+    model: Name = "champion"
+    """`champion` for what was released, `base` for the untuned model it was made from, or a version's name."""
+    user: Name | None = None
+    """Who asks, where one key serves many: the same user keeps the same model while two are compared."""
+    stream: bool = False
+    """Send the answer as it is made, as server-sent events."""
 
     @model_validator(mode="after")
     def _check_conversation(self) -> Self:
@@ -54,10 +68,10 @@ class GenerateRequest(_Body):
         return self
 
     @property
-    def characters(self) -> int:
-        """Length of everything that becomes part of the prompt."""
-        texts = [self.prompt, self.context, *(item.content for item in self.messages or ())]
-        return sum(len(text) for text in texts if text)
+    def texts(self) -> list[str]:
+        """Everything that becomes part of the prompt."""
+        given = [self.prompt, self.context, *(item.content for item in self.messages or ())]
+        return [text for text in given if text]
 
     def conversation(self, system: str) -> list[prompts.Message]:
         """The messages to render; `system` opens those that bring no system message of their own.
@@ -72,27 +86,27 @@ class GenerateRequest(_Body):
         return [opening, *given, last]
 
 
-class Usage(_Body):
+class Usage(Body):
     """Tokens that an answer cost."""
 
     prompt_tokens: int
     completion_tokens: int
 
 
-class GenerateResponse(_Body):
+class GenerateResponse(Body):
     """An answer, without the prompt."""
 
     id: str
-    """Names this answer in logs."""
+    """Names this answer in logs and feedback."""
     answer: str
     model: str
     """Version that answered."""
-    finish_reason: Literal["stop", "length"]
-    """The model ended its turn, or the longest answer was reached."""
+    finish_reason: FinishReason
+    """The model ended its turn or came to a stop text, or the longest answer was reached."""
     usage: Usage
 
 
-class Problem(_Body):
+class Problem(Body):
     """What went wrong."""
 
     type: str
@@ -103,19 +117,19 @@ class Problem(_Body):
     """Names this request in logs."""
 
 
-class ErrorResponse(_Body):
+class ErrorResponse(Body):
     """The shape of every error."""
 
     error: Problem
 
 
-class Health(_Body):
+class Health(Body):
     """Whether the process lives."""
 
     status: Literal["alive"] = "alive"
 
 
-class Readiness(_Body):
+class Readiness(Body):
     """What is ready to answer."""
 
     status: Literal["ready"] = "ready"

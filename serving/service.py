@@ -1,20 +1,11 @@
-"""What the app holds while it runs: its settings and, once verified and loaded, the model that answers."""
+"""What the app holds while it runs."""
 
-from dataclasses import dataclass
-from importlib import import_module
+from dataclasses import dataclass, field
 
-from llmops.publishing.releases import ReleaseRecord
-from serving.engines.contract import Engine
-from serving.releases import open_champion
+from serving.admission import Places
+from serving.metrics import Metrics
+from serving.models import Models
 from serving.settings import ServingSettings
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """An engine with the release it answers for."""
-
-    engine: Engine
-    record: ReleaseRecord
 
 
 @dataclass
@@ -22,17 +13,13 @@ class Service:
     """State of one process: nothing is loaded at first."""
 
     settings: ServingSettings
-    loaded: Loaded | None = None
+    models: Models = field(init=False)
+    places: Places = field(init=False)
+    metrics: Metrics = field(init=False)
     failure: BaseException | None = None
     """Why nothing could be loaded."""
 
-
-def load_champion(settings: ServingSettings) -> Loaded:
-    """Verify the champion and load it; takes seconds to minutes, so it belongs in a thread.
-
-    Raises SignatureError, ArtifactError or ConfigurationError, with the remedy, unless everything verifies.
-    """
-    with open_champion(settings.platform) as release:
-        engines = import_module(f"serving.engines.{settings.engine}")  # by name: only the engine in use is imported
-        engine = engines.load(release, queue_size=settings.queue_size, threads=settings.threads)
-        return Loaded(engine, release.record)
+    def __post_init__(self) -> None:
+        self.models = Models(self.settings)
+        self.places = Places(self.settings.queue_size)
+        self.metrics = Metrics(self.places)

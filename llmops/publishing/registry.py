@@ -44,6 +44,13 @@ def mirror(release: Manifest, record: ReleaseRecord, lineage: Lineage, *, name: 
     log.info("release.mirrored", name=name, registry_version=version, digest=release.digest)
 
 
+def point_alias(release: Manifest, *, tracking_uri: str) -> None:
+    """Make a release that was mirrored before the registered model's champion again."""
+    client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+    for found in client.search_model_versions(f"tags.{_DIGEST_TAG} = '{release.digest}'", max_results=1):
+        client.set_registered_model_alias(found.name, _ALIAS, found.version)
+
+
 def create_database(tracking_uri: str) -> None:
     """Create a SQLite store under another name and move it into place.
 

@@ -1,4 +1,4 @@
-"""Releases and the pointer to the one that is served: what serving and evaluation read, verified.
+"""Releases and which of them are served: what serving and evaluation read, verified.
 
 LAKE/champion.json names a release by path and digest; LAKE/releases/VERSION is an artifact whose manifest is signed.
 Both must verify against the trusted key before a byte of the release is used. The module is light: no torch, no MLflow.
@@ -17,33 +17,19 @@ import structlog
 from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict
 
-from llmops import artifacts, digests
+from llmops import artifacts
 from llmops.artifacts import Manifest
 from llmops.errors import ConfigurationError, CorruptArtifactError, SignatureError
-from llmops.publishing import signing
+from llmops.publishing import pointers, signing
+from llmops.publishing.pointers import ChallengerPointer, Pointer
 from llmops.settings import Settings
 
-CHAMPION = "champion.json"
 RECORD = "release.json"
-_POINTER_KIND = b"llmops champion pointer\n"
 log = structlog.get_logger()
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Pointer(_Record):
-    """The content of champion.json."""
-
-    sequence: int
-    """Counts champions from 1; never goes back."""
-    version: str
-    release: str
-    """Folder of the release, relative to the lake."""
-    digest: str
-    """Digest of that release."""
-    signature: str | None = None
 
 
 class BaseModelRecord(_Record):
@@ -89,39 +75,40 @@ class Champion:
     record: ReleaseRecord
 
 
+@dataclass(frozen=True)
+class Challenger:
+    """A verified pointer to the release that is tried beside the champion, with that release."""
+
+    pointer: ChallengerPointer
+    release: Manifest
+    record: ReleaseRecord
+
+
 def read_champion(lake: str, trusted_key: Path) -> Champion | None:
     """What is served, every signature and hash checked; None where nothing has been published.
 
     Raises SignatureError or ArtifactError, with the remedy, when anything about it does not verify.
     """
-    pointer = read_pointer(lake, trusted_key)
-    if pointer is None:
+    pointer = pointers.read(Pointer, lake, trusted_key)
+    return Champion(pointer, *_read_named(pointer, lake, trusted_key)) if pointer else None
+
+
+def read_challenger(lake: str, trusted_key: Path, champion: Pointer) -> Challenger | None:
+    """What is tried beside this champion, likewise checked; None where nothing is, or no longer."""
+    pointer = pointers.read(ChallengerPointer, lake, trusted_key)
+    if pointer is None or pointer.share == 0 or pointer.champion != champion.sequence:
         return None
+    return Challenger(pointer, *_read_named(pointer, lake, trusted_key))
+
+
+def _read_named(pointer: Pointer, lake: str, trusted_key: Path) -> tuple[Manifest, ReleaseRecord]:
     release = read_release(artifacts.join(lake, pointer.release), trusted_key)
     if release.digest != pointer.digest:
         raise SignatureError(
-            f"{artifacts.join(lake, CHAMPION)}: names release {pointer.digest[:12]}, but {release.uri} holds "
+            f"{pointers.uri_of(type(pointer), lake)}: names release {pointer.digest[:12]}, but {release.uri} holds "
             f"{release.digest[:12]}; publish again"
         )
-    return Champion(pointer, release, read_record(release))
-
-
-def read_pointer(lake: str, trusted_key: Path) -> Pointer | None:
-    """champion.json with its signature checked, or None where there is none."""
-    uri = artifacts.join(lake, CHAMPION)
-    files, path = fsspec.url_to_fs(uri)
-    try:
-        text = files.cat_file(path)
-    except FileNotFoundError:
-        return None
-    try:
-        pointer = Pointer.model_validate_json(text)
-    except ValueError as error:
-        raise CorruptArtifactError(
-            f"{uri}: damaged; restore it, or remove it and run `llmops publish` for the release to be served"
-        ) from error
-    signing.verify(_signed_part(pointer), pointer.signature, trusted_key, uri)
-    return pointer
+    return release, read_record(release)
 
 
 def read_release(uri: str, trusted_key: Path) -> Manifest:
@@ -167,17 +154,13 @@ def write_champion(lake: str, release: Manifest, version: str, *, settings: Sett
 
     The sequence is the present pointer's plus one. Raises SignatureError when the present pointer does not verify.
     """
-    previous = read_pointer(lake, settings.trusted_key)
+    previous = pointers.read(Pointer, lake, settings.trusted_key)
     path = relative_to(lake, release.uri)
     if previous and (previous.digest, previous.release) == (release.digest, path):
         return previous
-    pointer = Pointer(
-        sequence=previous.sequence + 1 if previous else 1, version=version, release=path, digest=release.digest
-    )
-    signature = signing.sign(_signed_part(pointer), settings.signing_key)
-    pointer = pointer.model_copy(update={"signature": signature})
-    files, target = fsspec.url_to_fs(artifacts.join(lake, CHAMPION))
-    artifacts.put(files, target, pointer.model_dump_json(indent=2).encode())
+    before = previous.sequence if previous else None
+    pointer = Pointer(sequence=(before or 0) + 1, version=version, release=path, digest=release.digest, fallback=before)
+    pointer = pointers.write(pointer, lake, settings.signing_key)
     log.info("champion.named", version=version, sequence=pointer.sequence, digest=release.digest)
     return pointer
 
@@ -207,7 +190,3 @@ def relative_to(lake: str, uri: str) -> str:
     if not path.startswith(f"{root}/"):
         raise ConfigurationError(f"{uri}: outside the lake {lake}; releases name everything relative to LLMOPS_LAKE")
     return str(path.removeprefix(f"{root}/"))
-
-
-def _signed_part(pointer: Pointer) -> bytes:
-    return _POINTER_KIND + digests.canonical_json(pointer.model_dump(mode="json", exclude={"signature"}))

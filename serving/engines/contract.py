@@ -1,23 +1,59 @@
-"""What an engine takes and gives. An engine knows no HTTP; the app knows no model library."""
+"""What an engine takes and gives. An engine knows no HTTP and no limits; the app knows no model library.
+
+A module in `serving.engines` is an engine when it has `async def start(base, options) -> Engine`. An engine holds one
+base model and any number of releases made from it; how many answers it makes at once is its own business.
+"""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 from llmops.annotation.prompts import Message
 
-Variant = Literal["champion", "base"]
-"""The released adapter on its base model, or the base model alone."""
 FinishReason = Literal["stop", "length"]
 """The model closed its turn, or `max_new_tokens` ran out."""
-
-
-class BusyError(RuntimeError):
-    """As many requests run or wait as the engine admits; nothing was queued."""
+PROBE = "How long does the delivery take?"
+"""The question by which an engine proves that an adapter is applied: it must change what the model says."""
 
 
 class EngineDiedError(RuntimeError):
     """The engine is gone, and with it everything that ran; the service cannot answer until it is loaded again."""
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """The base model that releases are made from."""
+
+    weights: Path
+    """Folder in transformers' layout, safetensors."""
+    tokenizer: Path
+    """Folder of the tokenizer that the releases were trained with."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A release, ready to be loaded onto its base model."""
+
+    version: str
+    folder: Path
+    """LoRA adapter in peft's layout."""
+    system: str
+    """System message it was trained with."""
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How an engine uses the machine; each takes what concerns it."""
+
+    threads: int | None = None
+    """CPU threads; as many as the library thinks right, if not given."""
+    cache_gib: int = 1
+    """Memory for the key-value cache of each model on the CPU."""
+    tensor_parallel: int = 1
+    """GPUs that share one model."""
+    quantization: Literal["none", "fp8"] = "none"
+    """Weights of the base model on the GPU: bfloat16 as they are, or 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +62,17 @@ class Job:
 
     prompt: Sequence[int]
     """Token ids of the rendered conversation, never empty."""
-    variant: Variant
+    version: str | None
+    """The release that answers; None for the base model alone."""
     max_new_tokens: int
     temperature: float
     """0 means greedy."""
     seed: int
     """Equal jobs with equal seeds get equal answers."""
+    top_p: float = 1.0
+    """Sample from the likeliest tokens that together have this probability."""
+    is_streamed: bool = True
+    """Whether somebody reads the pieces as they come; if not, an engine may give them all at once."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +91,24 @@ class Piece:
 class EngineStats:
     """How busy an engine is."""
 
-    admitted: int
-    """Requests that run or wait."""
-    queue_size: int
-    """Most that it admits."""
+    running: int
+    """Jobs that have begun and not ended, those that wait for their turn included."""
 
 
 class Engine(Protocol):
-    """A loaded model behind a bounded queue."""
+    """A loaded base model and the releases on it. All of it belongs to one event loop."""
 
-    versions: dict[Variant, str]
-    """Names of what answers under each variant."""
     context_tokens: int
     """Most tokens that prompt and answer may have together."""
+
+    async def add(self, adapter: Adapter) -> None:
+        """Load a release beside those that are served; answers under way go on.
+
+        Raises CorruptArtifactError when it changes nothing, ConfigurationError when the engine cannot serve it.
+        """
+
+    async def remove(self, version: str) -> None:
+        """Let go of a release on which no job runs any more."""
 
     async def encode(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of the conversation up to the assistant's turn, rendered as in training."""
@@ -70,12 +116,12 @@ class Engine(Protocol):
     def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
         """Generate; the pieces' texts add up to the answer, without white space around it.
 
-        Raises BusyError before the first piece when the queue is full, EngineDiedError when the engine is gone. Closing
-        the iterator, or cancelling the task that reads it, stops generation within a token.
+        Raises EngineDiedError when the engine is gone. Closing the iterator, or cancelling the task that reads it,
+        stops generation within a token.
         """
 
     def stats(self) -> EngineStats:
         """How busy it is now."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End what runs and free everything."""

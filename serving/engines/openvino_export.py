@@ -1,9 +1,9 @@
-"""`python -m serving.engines.openvino_export`: a base model and its adapter as OpenVINO models.
+"""`python -m serving.engines.openvino_export`: a base model, with an adapter or without, as an OpenVINO model.
 
 A process of its own, since it needs PyTorch and the memory for it. Merges the adapter into the float32 weights, traces
-both models, makes the key-value cache a state, and leaves each as an OpenVINO model beside `expected.json`: the greedy
-answers that PyTorch gives to a fixed prompt, by which the engine proves that it computes the same. The form (inputs,
-state, `beam_idx`) is what OpenVINO GenAI expects of a text-generation model
+the model, makes the key-value cache a state, writes it, and prints as one line of JSON the greedy answer that PyTorch
+gives to a fixed prompt, by which the engine proves that it computes the same. The form (inputs, state, `beam_idx`) is
+what OpenVINO GenAI expects of a text-generation model
 (https://docs.openvino.ai/2025/openvino-workflow/running-inference/inference-request/stateful-models.html).
 """
 
@@ -29,12 +29,12 @@ _HIDDEN = torch.finfo(torch.float32).min
 
 
 def main() -> None:
-    """Read the job as JSON from standard input: `base`, `adapter`, `target` (folders) and `probe` (token ids)."""
+    """Read the job as JSON from standard input: `base`, `adapter` or null, `target` (folders), `probe` (token ids)."""
     job = json.load(sys.stdin)
-    target, probe = Path(job["target"]), torch.tensor([job["probe"]])
+    probe = torch.tensor([job["probe"]])
     AttentionInterface.register(_ATTENTION, _attend)
     AttentionMaskInterface.register(_ATTENTION, lambda *_, **__: None)
-    base = AutoModelForCausalLM.from_pretrained(
+    model = AutoModelForCausalLM.from_pretrained(
         job["base"],
         dtype=torch.float32,
         attn_implementation="sdpa",
@@ -42,14 +42,17 @@ def main() -> None:
         trust_remote_code=False,
         use_safetensors=True,
     ).eval()
-    expected = {"base": _answer(base, probe)}
-    logits = base(probe).logits
-    export(base, target / "base")
-    tuned = PeftModel.from_pretrained(base, job["adapter"], local_files_only=True).merge_and_unload(safe_merge=True)
-    expected["champion"] = _answer(tuned, probe)
-    changes = not torch.equal(tuned(probe).logits, logits)
-    export(tuned, target / "champion")
-    (target / "expected.json").write_text(json.dumps({"answers": expected, "adapter_changes_logits": changes}))
+    counts = True
+    if job["adapter"]:
+        with torch.inference_mode():
+            untuned = model(probe).logits
+        tuned = PeftModel.from_pretrained(model, job["adapter"], local_files_only=True)
+        model = tuned.merge_and_unload(safe_merge=True)
+        with torch.inference_mode():
+            counts = not torch.equal(model(probe).logits, untuned)
+    answer = _answer(model, probe)
+    export(model, Path(job["target"]))
+    sys.stdout.write(json.dumps({"answer": answer, "adapter_counts": counts}) + "\n")
 
 
 def export(model: Any, folder: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import openvino
 import openvino_genai
 
-from serving.engines.contract import FinishReason, Job, Variant
+from serving.engines.contract import FinishReason, Job
 
 _FINISHED: dict[str, FinishReason] = {"STOP": "stop", "LENGTH": "length"}
 _LOWEST_TEMPERATURE = 0.01
@@ -24,8 +24,8 @@ _LOWEST_TEMPERATURE = 0.01
 class WorkerConfig:
     """What the process needs to know."""
 
-    models: dict[Variant, str]
-    """Folder of each variant's OpenVINO model."""
+    model: str
+    """Folder of the OpenVINO model."""
     ends: list[int]
     """Ids that end an answer."""
     threads: int | None
@@ -35,18 +35,12 @@ class WorkerConfig:
 
 
 @dataclass
-class _Running:
-    handle: Any
-    variant: Variant
-    generated: int = 0
-
-
-@dataclass
 class _Worker:
-    pipelines: dict[Variant, Any]
+    pipeline: Any
     config: WorkerConfig
     connection: Connection
-    running: dict[int, _Running] = field(default_factory=dict)
+    running: dict[int, Any] = field(default_factory=dict)
+    """GenAI's handles by the number of their job."""
 
     def serve(self) -> None:
         """Take jobs and cancellations, step, tell of new tokens; until the other side closes or says None."""
@@ -59,8 +53,8 @@ class _Worker:
                 if message is None:
                     return
                 self._take(*message)
-            for variant in {item.variant for item in self.running.values()}:
-                self.pipelines[variant].step()
+            if self.running:
+                self.pipeline.step()
             news = [item for number in list(self.running) for item in self._read(number)]
             if news:
                 self.connection.send(news)
@@ -68,20 +62,19 @@ class _Worker:
     def _take(self, number: int, job: Job | None) -> None:
         """A job to start, or None for one that nobody waits for any more."""
         if job is None:
-            running = self.running.pop(number, None)
-            if running is not None:
-                running.handle.cancel()
+            handle = self.running.pop(number, None)
+            if handle is not None:
+                handle.cancel()
             return
         prompt = openvino.Tensor(np.array([job.prompt], dtype=np.int64))
-        handle = self.pipelines[job.variant].add_request(number, prompt, _generation(job, self.config.ends))
-        self.running[number] = _Running(handle, job.variant)
+        self.running[number] = self.pipeline.add_request(number, prompt, _generation(job, self.config.ends))
 
     def _read(self, number: int) -> list[tuple[int, list[int], FinishReason | None]]:
         """What a request has generated since it was last read."""
-        running = self.running[number]
-        if not running.handle.can_read():
+        handle = self.running[number]
+        if not handle.can_read():
             return []
-        (output,) = running.handle.read().values()
+        (output,) = handle.read().values()
         reason = _FINISHED.get(output.finish_reason.name)
         if reason is not None:
             del self.running[number]
@@ -89,15 +82,15 @@ class _Worker:
 
 
 def run(connection: Connection, config: WorkerConfig) -> None:
-    """Load the models, say `ready`, and serve."""
+    """Load the model, say `ready`, and serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the service ends this process itself
     os.nice(1)  # the event loop, which has little to do, goes first
-    pipelines = {variant: _load(folder, config) for variant, folder in config.models.items()}
+    pipeline = _load(config)
     connection.send("ready")
-    _Worker(pipelines, config, connection).serve()
+    _Worker(pipeline, config, connection).serve()
 
 
-def _load(folder: str, config: WorkerConfig) -> Any:
+def _load(config: WorkerConfig) -> Any:
     scheduler = openvino_genai.SchedulerConfig()
     scheduler.cache_size = config.cache_gib
     scheduler.max_num_batched_tokens = config.max_batch_tokens
@@ -105,7 +98,7 @@ def _load(folder: str, config: WorkerConfig) -> Any:
     properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
     if config.threads is not None:
         properties["INFERENCE_NUM_THREADS"] = config.threads
-    return openvino_genai.ContinuousBatchingPipeline(folder, scheduler, "CPU", properties)
+    return openvino_genai.ContinuousBatchingPipeline(config.model, scheduler, "CPU", properties)
 
 
 def _generation(job: Job, ends: list[int]) -> Any:
@@ -116,5 +109,5 @@ def _generation(job: Job, ends: list[int]) -> Any:
     generation.eos_token_id = ends[0]
     generation.do_sample = job.temperature >= _LOWEST_TEMPERATURE
     if generation.do_sample:
-        generation.temperature, generation.rng_seed = job.temperature, job.seed
+        generation.temperature, generation.top_p, generation.rng_seed = job.temperature, job.top_p, job.seed
     return generation

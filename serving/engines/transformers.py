@@ -1,130 +1,142 @@
 """Answers with transformers and peft: one model, one worker thread that owns it, one answer at a time.
 
-Not covered: batching. Requests wait for each other; a faster engine is another module with the same contract.
+Not covered: batching. Jobs wait for each other; a faster engine is another module with the same contract.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from threading import Event
 from typing import Any
 
 import structlog
 import torch
 from peft import PeftModel
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    GenerationConfig,
-    StoppingCriteriaList,
-)
+from transformers import AutoModelForCausalLM, GenerationConfig, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 from transformers.utils import logging as transformers_logging
 
-from llmops.annotation import prompts
 from llmops.annotation.prompts import Message
 from llmops.errors import CorruptArtifactError
-from serving.engines.contract import BusyError, EngineStats, FinishReason, Job, Piece, Variant
+from serving.engines.contract import Adapter, BaseModel, EngineOptions, EngineStats, FinishReason, Job, Piece
+from serving.engines.encoding import Encoder
 from serving.engines.pieces import Feed, Tokens, read_pieces
-from serving.releases import ServedRelease
 
-_PROBE = "How long does the delivery take?"
-"""Fixed question whose next-token logits must differ with and without the adapter."""
 _LOWEST_TEMPERATURE = 0.01
 """Below it sampling is greedy: dividing logits by less would overflow."""
 log = structlog.get_logger()
 
 
-def load(release: ServedRelease, *, queue_size: int, threads: int | None) -> "TransformersEngine":
-    """Load base model, adapter and tokenizer: float32 on CPU, bfloat16 on a GPU.
+async def start(base: BaseModel, options: EngineOptions) -> "TransformersEngine":
+    """Load the base model: float32 on CPU, bfloat16 on a GPU."""
+    return await asyncio.to_thread(_load, base, options)
 
-    `queue_size` bounds the requests that run or wait. Raises CorruptArtifactError when the adapter changes nothing.
-    """
+
+def _load(base: BaseModel, options: EngineOptions) -> "TransformersEngine":
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
-    if threads is not None:
-        torch.set_num_threads(threads)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
     on_gpu = torch.cuda.is_available()
-    tokenizer = AutoTokenizer.from_pretrained(release.folder, local_files_only=True, trust_remote_code=False)
-    base = AutoModelForCausalLM.from_pretrained(
-        release.base,
+    model = AutoModelForCausalLM.from_pretrained(
+        base.weights,
         dtype=torch.bfloat16 if on_gpu else torch.float32,
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
     )
-    model = PeftModel.from_pretrained(base.to("cuda" if on_gpu else "cpu"), release.folder, local_files_only=True)
-    engine = TransformersEngine(model.eval(), tokenizer, release, queue_size)
-    engine.prove_adapter_counts()
-    log.info("engine.loaded", version=release.record.version, device=str(model.device), threads=torch.get_num_threads())
-    return engine
+    model = model.to("cuda" if on_gpu else "cpu").eval()
+    log.info("engine.loaded", engine="transformers", device=str(model.device), threads=torch.get_num_threads())
+    return TransformersEngine(model, Encoder(base))
 
 
 class TransformersEngine:
-    """A loaded model behind a bounded queue; see `serving.engines.contract.Engine`.
+    """A loaded model that one thread owns; see `serving.engines.contract.Engine`."""
 
-    `stream` and `encode` are called from one event loop, which alone touches the count of admitted requests.
-    """
-
-    def __init__(self, model: Any, tokenizer: Any, release: ServedRelease, queue_size: int) -> None:
-        record = release.record
-        self.versions: dict[Variant, str] = {"champion": record.version, "base": f"base-{record.base.digest[:8]}"}
-        self.context_tokens: int = model.config.max_position_embeddings
-        self._model, self._tokenizer, self._system = model, tokenizer, record.system
-        self._ends = _end_ids(model, tokenizer)
+    def __init__(self, model: Any, encoder: Encoder) -> None:
+        self.context_tokens = encoder.context_tokens
+        self._model, self._encoder = model, encoder
+        self._adapters: dict[str, str] = {}  # peft's names by version: they must not hold dots
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="generate")
-        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
-        self._admitted, self._queue_size = 0, queue_size
+        self._running, self._loaded = 0, 0
+
+    async def add(self, adapter: Adapter) -> None:
+        """Load a release when the answers before it are done."""
+        await asyncio.get_running_loop().run_in_executor(self._worker, self._add, adapter)
+
+    async def remove(self, version: str) -> None:
+        """Delete a release's weights."""
+        await asyncio.get_running_loop().run_in_executor(self._worker, self._remove, version)
 
     async def encode(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of the conversation up to the assistant's turn, rendered as in training."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._encoder, prompts.encode_prompt, self._tokenizer, messages)
+        return await self._encoder.encode(messages)
 
     async def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
         """Wait for the worker and pass on its tokens. Left before its turn a job never starts, later it stops soon."""
-        if self._admitted >= self._queue_size:
-            raise BusyError(f"{self._queue_size} requests run or wait already")
-        self._admitted += 1
         unwanted, feed, loop = Event(), Feed(), asyncio.get_running_loop()
 
         def hand_over(tokens: Tokens | Exception) -> None:
             loop.call_soon_threadsafe(feed.put_nowait, tokens)
 
+        self._running += 1
         running = self._worker.submit(self._generate, job, unwanted, hand_over)
         try:
-            async for piece in read_pieces(feed, self._tokenizer):
+            async for piece in read_pieces(feed, self._encoder.tokenizer):
                 yield piece
         finally:
             unwanted.set()
             running.cancel()
-            self._admitted -= 1
+            self._running -= 1
 
     def stats(self) -> EngineStats:
         """How busy it is now."""
-        return EngineStats(self._admitted, self._queue_size)
+        return EngineStats(self._running)
 
-    def close(self) -> None:
-        """Finish what runs and free the worker."""
-        self._encoder.shutdown()
-        self._worker.shutdown()
+    async def close(self) -> None:
+        """Finish what runs and free the threads."""
+        self._encoder.close()
+        await asyncio.to_thread(self._worker.shutdown)
 
-    def prove_adapter_counts(self) -> None:
+    def _add(self, adapter: Adapter) -> None:
+        self._loaded += 1
+        name = f"release-{self._loaded}"
+        if isinstance(self._model, PeftModel):
+            self._model.load_adapter(adapter.folder, name, local_files_only=True)
+        else:
+            self._model = PeftModel.from_pretrained(self._model, adapter.folder, name, local_files_only=True).eval()
+        self._adapters[adapter.version] = name
+        try:
+            self._prove(adapter)
+        except CorruptArtifactError:
+            self._remove(adapter.version)
+            raise
+        log.info("release.loaded", version=adapter.version)
+
+    def _prove(self, adapter: Adapter) -> None:
         """Raise CorruptArtifactError when the adapter leaves a fixed prompt's logits as they are.
 
         An adapter whose weights were not applied answers like the untuned model, and nothing else would show it.
         """
-        messages = prompts.chat_messages(self._system, _PROBE)
-        ids = torch.tensor([prompts.encode_prompt(self._tokenizer, messages)], device=self._model.device)
+        ids = torch.tensor([self._encoder.probe(adapter.system)], device=self._model.device)
         with torch.inference_mode():
-            tuned = self._model(ids).logits
-            with self._model.disable_adapter():
+            with self._release(adapter.version):
+                tuned = self._model(ids).logits
+            with self._release(None):
                 untuned = self._model(ids).logits
         if torch.equal(tuned, untuned):
             raise CorruptArtifactError(
-                f"release {self.versions['champion']}: its adapter changes nothing; train and publish again"
+                f"release {adapter.version}: its adapter changes nothing; train and publish again"
             )
+
+    def _remove(self, version: str) -> None:
+        name = self._adapters.pop(version)
+        if len(self._adapters) == 0:
+            self._model = self._model.unload()
+            return
+        self._model.set_adapter(next(iter(self._adapters.values())))
+        self._model.delete_adapter(name)
 
     def _generate(self, job: Job, unwanted: Event, hand_over: Callable[[Tokens | Exception], None]) -> None:
         """Generate in the worker's thread; every token is handed over as it comes, or the reason why none does."""
@@ -142,7 +154,7 @@ class TransformersEngine:
             return torch.full((ids.shape[0],), unwanted.is_set(), device=ids.device)
 
         torch.manual_seed(job.seed)  # this thread alone draws random numbers
-        with torch.inference_mode(), self._variant(job.variant):
+        with torch.inference_mode(), self._release(job.version):
             output = self._model.generate(
                 input_ids=prompt,
                 attention_mask=torch.ones_like(prompt),
@@ -150,20 +162,27 @@ class TransformersEngine:
                 stopping_criteria=StoppingCriteriaList([is_unwanted]),
                 streamer=streamer,
             )
-        return "stop" if int(output[0, -1]) in self._ends else "length"
+        return "stop" if int(output[0, -1]) in self._encoder.ends else "length"
 
     @contextmanager
-    def _variant(self, variant: Variant) -> Iterator[None]:
-        with self._model.disable_adapter() if variant == "base" else nullcontext():
+    def _release(self, version: str | None) -> Iterator[None]:
+        """Within this context the model answers as that release, or as the base model."""
+        if version is not None:
+            self._model.set_adapter(self._adapters[version])
+            yield
+        elif self._adapters:
+            with self._model.disable_adapter():
+                yield
+        else:
             yield
 
     def _generation(self, job: Job) -> GenerationConfig:
-        """Greedy or plain temperature sampling: the base model's own top-k and top-p defaults stay out of it."""
-        sampling = {"do_sample": True, "temperature": job.temperature, "top_k": 0, "top_p": 1.0}
+        """Greedy or sampled as the job says: the base model's own top-k and top-p defaults stay out of it."""
+        sampling = {"do_sample": True, "temperature": job.temperature, "top_k": 0, "top_p": job.top_p}
         return GenerationConfig(
             max_new_tokens=job.max_new_tokens,
-            eos_token_id=self._ends,
-            pad_token_id=self._tokenizer.pad_token_id,
+            eos_token_id=self._encoder.ends,
+            pad_token_id=self._encoder.tokenizer.pad_token_id,
             use_cache=True,
             **(sampling if job.temperature >= _LOWEST_TEMPERATURE else {"do_sample": False}),
         )
@@ -183,9 +202,3 @@ class _Streamer(BaseStreamer):  # type: ignore[misc] # transformers has no types
 
     def end(self) -> None:
         """Nothing: the reason for the end is handed over with it."""
-
-
-def _end_ids(model: Any, tokenizer: Any) -> list[int]:
-    """Ids that end an answer: the tokenizer's end token, which training taught, and the base model's own."""
-    own = model.generation_config.eos_token_id
-    return sorted({tokenizer.eos_token_id, *(own if isinstance(own, list) else [own] if own is not None else [])})

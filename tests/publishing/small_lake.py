@@ -50,13 +50,13 @@ _DAILY = (
 )
 
 
-def make_adapter(model_folder: Path, target: Path, *, changes_answers: bool = True) -> None:
+def make_adapter(model_folder: Path, target: Path, *, changes_answers: bool = True, seed: int = 1) -> None:
     """Write a LoRA adapter with random weights, or one whose update is zero."""
     import torch  # noqa: PLC0415 - heavy, and not needed by every test that uses this module
     from peft import LoraConfig, get_peft_model  # noqa: PLC0415 - likewise
     from transformers import AutoModelForCausalLM  # noqa: PLC0415 - likewise
 
-    torch.manual_seed(1)
+    torch.manual_seed(seed)
     shape = LoraConfig(
         r=4, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=not changes_answers
     )

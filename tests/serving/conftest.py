@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import uvicorn
 from llmops.artifacts import Manifest
 from llmops.settings import Settings
 from serving.app import create_app
+from serving.releases import ReleaseFiles, open_release, read_named
 from serving.settings import ServingSettings
 from tests.publishing import conftest as publishing
 from tests.publishing.small_lake import make_decision, make_lake, publish
@@ -38,7 +40,7 @@ def serve(published: Settings) -> Iterator[Serve]:
     running: list[tuple[uvicorn.Server, threading.Thread, httpx.Client]] = []
 
     def start(**limits: Any) -> httpx.Client:
-        settings = ServingSettings(platform=published, threads=1, **limits)
+        settings = ServingSettings(platform=published, **{"threads": 1, "engine": "transformers", **limits})
         config = uvicorn.Config(create_app(settings), port=0, log_config=None, access_log=False)
         server, listening = uvicorn.Server(config), config.bind_socket()
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -59,6 +61,13 @@ def serve(published: Settings) -> Iterator[Serve]:
 def client(serve: Serve) -> httpx.Client:
     """A client of a server with the default limits."""
     return serve()
+
+
+@contextmanager
+def open_champion(settings: Settings) -> Iterator[ReleaseFiles]:
+    """The champion's verified files."""
+    with open_release(read_named(settings).champion.release, settings) as files:
+        yield files
 
 
 def wait_until_ready(client: httpx.Client, timeout_seconds: float = 180) -> None:

@@ -12,7 +12,6 @@ from fastapi import FastAPI
 
 from llmops.settings import Settings
 from serving.app import create_app
-from serving.service import load_champion
 from serving.settings import ServingSettings
 from tests.serving.conftest import Serve
 
@@ -54,7 +53,15 @@ def _problem(response: httpx.Response) -> dict[str, str]:
         ({"prompt": "secretword", "temperature": float("inf")}, "temperature"),
         ({"prompt": "secretword", "seed": -1}, "seed"),
         ({"prompt": "secretword", "seed": 2**32}, "seed"),
-        ({"prompt": "secretword", "model": "gpt"}, "model"),
+        ({"prompt": "secretword", "model": ""}, "model"),
+        ({"prompt": "secretword", "model": "a b"}, "model"),
+        ({"prompt": "secretword", "top_p": 0}, "top_p"),
+        ({"prompt": "secretword", "top_p": 1.1}, "top_p"),
+        ({"prompt": "secretword", "stop": "secretword"}, "stop"),
+        ({"prompt": "secretword", "stop": [""]}, "stop.0"),
+        ({"prompt": "secretword", "stop": ["."] * 5}, "stop"),
+        ({"prompt": "secretword", "stream": "yes"}, "stream"),
+        ({"prompt": "secretword", "user": "x" * 201}, "user"),
         ({"messages": []}, "messages"),
         ({"messages": [_USER] * 101}, "messages"),
         ({"messages": [_ASSISTANT]}, "alternate"),
@@ -199,11 +206,13 @@ def test_a_service_that_cannot_load_says_so(tmp_path: Path) -> None:
 
 
 def test_a_fault_inside_is_500_and_leaks_nothing(published: Settings) -> None:
-    settings = ServingSettings(platform=published)
-    app = create_app(settings)
-    app.state.service.loaded = load_champion(settings)
-    app.state.service.loaded.engine.close()  # its worker is gone, which no route expects
+    app = create_app(ServingSettings(platform=published, engine="transformers"))
 
+    async def lose_the_worker() -> None:
+        await app.state.service.models.follow()
+        await app.state.service.models.close()  # which no route expects
+
+    asyncio.run(lose_the_worker())
     response = _call(app, "/generate", {"prompt": "secretword"})
 
     problem = _problem(response)

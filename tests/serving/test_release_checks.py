@@ -1,5 +1,6 @@
 """What is served is what was signed: anything else is refused with a message that says what and what to do."""
 
+import asyncio
 import hashlib
 import json
 import shutil
@@ -22,10 +23,10 @@ from llmops.errors import (
 from llmops.publishing import signing
 from llmops.publishing.releases import ReleaseRecord
 from llmops.settings import Settings
-from serving.releases import open_champion
-from serving.service import load_champion
+from serving.models import Models
 from serving.settings import ServingSettings
 from tests.publishing.small_lake import make_adapter, make_decision, make_lake, publish
+from tests.serving.conftest import open_champion
 
 
 @pytest.fixture
@@ -248,7 +249,7 @@ def test_an_adapter_that_changes_nothing_is_refused(
     publish(settings, make_decision(settings, tmp_path / "zero"))
 
     with pytest.raises(CorruptArtifactError, match="changes nothing"):
-        load_champion(ServingSettings(platform=settings))
+        asyncio.run(Models(ServingSettings(platform=settings, engine="transformers")).follow())
 
 
 def test_a_lake_without_champion_names_the_remedy(tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""`POST /generate`: a question in, an answer out, whole or as it is made."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from serving import errors
+from serving.answers import Answering
+from serving.api.answering import begin, stream, whole
+from serving.api.dependencies import LineupDep, ServiceDep
+from serving.engines.contract import Piece
+from serving.errors import ServiceError
+from serving.schemas import Body, GenerateRequest, GenerateResponse, Usage
+
+router = APIRouter(tags=["answers"], responses=errors.DOCUMENTED)
+
+
+class TextEvent(Body):
+    """One event of a streamed answer: the next part of its text."""
+
+    text: str
+
+
+@router.post(
+    "/generate",
+    response_model=GenerateResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def generate(
+    body: GenerateRequest, request: Request, service: ServiceDep, lineup: LineupDep
+) -> GenerateResponse | StreamingResponse:
+    """Answer a customer's question.
+
+    With `stream`, the answer is a series of server-sent events: `text` (`{"text": …}`) as often as there is more, then
+    `done` with the same object as without `stream`; or `error` with an error in the usual shape.
+    """
+    answering = await begin(body, request, service, lineup)
+    if body.stream:
+        return await stream(answering, request, partial(_events, answering, request))
+    return _response(answering, await whole(answering, request))
+
+
+async def _events(answering: Answering, request: Request, pieces: AsyncIterator[Piece]) -> AsyncIterator[str]:
+    texts: list[str] = []
+    try:
+        async for piece in pieces:
+            texts.append(piece.text)
+            if piece.text:
+                yield f"event: text\ndata: {TextEvent(text=piece.text).model_dump_json()}\n\n"
+    except ServiceError as error:
+        yield f"event: error\ndata: {errors.body(request.scope, error.kind, error.message).model_dump_json()}\n\n"
+        return
+    yield f"event: done\ndata: {_response(answering, ''.join(texts)).model_dump_json()}\n\n"
+
+
+def _response(answering: Answering, text: str) -> GenerateResponse:
+    assert answering.finish_reason is not None  # noqa: S101 - the answer is complete
+    return GenerateResponse(
+        id=answering.id,
+        answer=text,
+        model=answering.model.version,
+        finish_reason=answering.finish_reason,
+        usage=Usage(prompt_tokens=len(answering.job.prompt), completion_tokens=answering.completion_tokens),
+    )

@@ -1,0 +1,28 @@
+"""The routes for machines that watch: liveness, readiness, metrics."""
+
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from serving.api.dependencies import LineupDep, ServiceDep
+from serving.schemas import Health, Readiness
+
+router = APIRouter(tags=["probes"])
+
+
+@router.get("/healthz")
+async def healthz() -> Health:
+    """The process lives and its event loop turns."""
+    return Health()
+
+
+@router.get("/readyz")
+async def readyz(lineup: LineupDep) -> Readiness:
+    """The model is loaded: requests are answered."""
+    return Readiness(model=lineup.champion.version)
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(service: ServiceDep) -> PlainTextResponse:
+    """Counters and histograms in Prometheus' text format."""
+    return PlainTextResponse(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)
