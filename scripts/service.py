@@ -5,6 +5,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,10 @@ def read_champion(lake: Path) -> dict[str, Any]:
     return content
 
 
-def start(processes: Processes, port: int, lake: Path) -> str:
+def start(processes: Processes, port: int, lake: Path, variables: Mapping[str, str] | None = None) -> str:
     """Start the service for the lake's champion, wait until it is ready, and return its address."""
-    extra = {"LLMOPS_SERVING_HOST": "127.0.0.1", "LLMOPS_SERVING_PORT": str(port), "LLMOPS_LAKE": str(lake)}
-    processes.start(NAME, [sys.executable, "-m", "serving"], environment(extra), PROJECT)
+    own = {"LLMOPS_SERVING_HOST": "127.0.0.1", "LLMOPS_SERVING_PORT": str(port), "LLMOPS_LAKE": str(lake)}
+    processes.start(NAME, [sys.executable, "-m", "serving"], environment({**(variables or {}), **own}), PROJECT)
     address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + _START_SECONDS
     while not _is_ready(address):
         if NAME not in processes.running() or time.monotonic() > deadline:

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from llmops.errors import LlmopsError
 from serving import errors
-from serving.api import generate, openai, probes
+from serving.api import generate, openai, page, probes
 from serving.middleware import AccessLog, BodyLimit
 from serving.service import Service
 from serving.settings import ServingSettings
@@ -31,8 +31,9 @@ def create_app(settings: ServingSettings | None = None, on_failure: Callable[[],
     app.state.service = service
     app.add_middleware(BodyLimit, max_bytes=settings.max_prompt_characters * _BYTES_PER_CHARACTER + _OTHER_FIELDS_BYTES)
     app.add_middleware(AccessLog, metrics=service.metrics)
-    for routes in (generate, openai, probes):
+    for routes in (page, generate, openai, probes):
         app.include_router(routes.router)
+    app.mount("/page", page.files)
     errors.install(app)
     return app
 
@@ -49,7 +50,7 @@ async def _lifespan(service: Service, on_failure: Callable[[], None] | None, _: 
 async def _follow(service: Service, on_failure: Callable[[], None] | None) -> None:
     """Load what the lake names, and again whenever it names something else; a bad change leaves what is served."""
     try:
-        await service.models.follow()
+        await _take_over(service)
     except Exception as error:  # noqa: BLE001 - whatever it is, the app must say so and end
         service.failure = error
     if service.failure is not None:
@@ -60,9 +61,15 @@ async def _follow(service: Service, on_failure: Callable[[], None] | None) -> No
     while True:
         await asyncio.sleep(service.settings.follow_seconds)
         try:
-            await service.models.follow()
+            await _take_over(service)
         except (LlmopsError, OSError) as error:
+            service.metrics.refused_changes.inc()
             log.warning("lineup.kept", **_told(error))
+
+
+async def _take_over(service: Service) -> None:
+    if await service.models.follow() and service.models.lineup is not None:
+        service.metrics.lined_up(service.models.lineup.shares)
 
 
 def _told(error: BaseException) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """What `/metrics` tells Prometheus: times to the first token and between tokens, tokens, the queue, outcomes."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from serving.admission import Places
@@ -38,6 +40,12 @@ class Metrics:
         self._requests = Counter(
             "llmops_requests", "Requests by outcome.", ["route", "status", "error"], registry=self._registry
         )
+        self._shares = Gauge(
+            "llmops_model_share", "Share of users whom a release answers.", ["model"], registry=self._registry
+        )
+        self.refused_changes = Counter(
+            "llmops_lineup_refused", "Times that what the lake names was not taken over.", registry=self._registry
+        )
         queue = Gauge("llmops_queue_requests", "Requests that run or wait.", registry=self._registry)
         queue.set_function(lambda: places.taken)
         limit = Gauge("llmops_queue_limit", "Most requests that may run or wait.", registry=self._registry)
@@ -57,6 +65,12 @@ class Metrics:
     def ended(self, route: str, status: int, error: str) -> None:
         """Count a request by its outcome; `error` is its kind, or empty."""
         self._requests.labels(route, str(status), error).inc()
+
+    def lined_up(self, shares: Mapping[str, float]) -> None:
+        """Tell who answers: the share of users of each release."""
+        self._shares.clear()
+        for version, share in shares.items():
+            self._shares.labels(version).set(share)
 
     def render(self) -> bytes:
         """The text that Prometheus reads."""

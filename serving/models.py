@@ -62,6 +62,12 @@ class Lineup:
     """Share of users whom the challenger answers."""
 
     @property
+    def shares(self) -> dict[str, float]:
+        """Share of users by version."""
+        shares = {self.champion.version: 1 - self.share}
+        return {**shares, self.challenger.version: self.share} if self.challenger else shares
+
+    @property
     def models(self) -> list[Model]:
         """Everything that can be asked."""
         return [self.champion, *([self.challenger] if self.challenger else []), self.base]
@@ -90,27 +96,26 @@ class Models:
     def __init__(self, settings: ServingSettings) -> None:
         self.lineup: Lineup | None = None
         self._settings = settings
-        self._seen: tuple[int, int | None] | None = None
+        self._seen = (0, 0)
         self._retired: set[asyncio.Task[None]] = set()
 
-    async def follow(self) -> None:
-        """Serve what the lake names now; nothing happens when that is what is served.
+    async def follow(self) -> bool:
+        """Serve what the lake names now, and say whether that is a change.
 
         Raises SignatureError, ArtifactError or ConfigurationError, with the remedy, unless everything verifies; what
         was served before stays.
         """
         named = await asyncio.to_thread(releases.read_named, self._settings.platform)
-        challenger = named.challenger
-        seen = named.champion.pointer.sequence, challenger.pointer.sequence if challenger else None
-        if seen == self._seen:
-            return
-        if self._seen and seen[0] < self._seen[0]:
-            raise SignatureError(
-                f"champion.json: number {seen[0]} after {self._seen[0]}: somebody put an older one back; "
-                "name the release to be served with `llmops rollback`"
-            )
-        self._seen = seen  # also when it cannot be loaded: trying again would not help
-        before = self.lineup
+        if named.sequences == self._seen:
+            return False
+        for name, now, before in zip(("champion", "challenger"), named.sequences, self._seen, strict=True):
+            if now < before:
+                raise SignatureError(
+                    f"{name}.json: number {now} after {before}: somebody put an older one back; name again what is to "
+                    "be served"
+                )
+        self._seen = named.sequences  # also when it cannot be loaded: trying again would not help
+        former = self.lineup
         self.lineup = await self._line_up(named)
         log.info(
             "lineup.changed",
@@ -118,8 +123,9 @@ class Models:
             challenger=self.lineup.challenger.version if self.lineup.challenger else None,
             share=self.lineup.share,
         )
-        if before is not None:
-            self._retire(before, self.lineup)
+        if former is not None:
+            self._retire(former, self.lineup)
+        return True
 
     async def close(self) -> None:
         """End every engine."""

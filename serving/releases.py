@@ -11,7 +11,7 @@ from llmops.annotation import prompts
 from llmops.artifacts import Manifest
 from llmops.errors import ConfigurationError, MissingArtifactError, SignatureError
 from llmops.publishing import pointers, releases
-from llmops.publishing.pointers import Pointer
+from llmops.publishing.pointers import ChallengerPointer, Pointer
 from llmops.publishing.releases import BaseModelRecord, Challenger, Champion, ReleaseRecord
 from llmops.settings import Settings
 
@@ -33,6 +33,8 @@ class Named:
 
     champion: Champion
     challenger: Challenger | None
+    sequences: tuple[int, int]
+    """Numbers of the two pointers; neither ever goes back."""
 
 
 def read_named(settings: Settings) -> Named:
@@ -46,7 +48,11 @@ def read_named(settings: Settings) -> Named:
             f"{pointers.uri_of(Pointer, settings.lake)}: nothing has been published; run the pipeline, "
             "or `llmops publish` on an approved decision"
         )
-    return Named(champion, releases.read_challenger(settings.lake, settings.trusted_key, champion.pointer))
+    pointer = pointers.read(ChallengerPointer, settings.lake, settings.trusted_key)
+    if pointer is None:
+        return Named(champion, None, (champion.pointer.sequence, 0))
+    challenger = releases.read_challenger(pointer, champion.pointer, settings.lake, settings.trusted_key)
+    return Named(champion, challenger, (champion.pointer.sequence, pointer.sequence))
 
 
 @contextmanager

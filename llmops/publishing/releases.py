@@ -93,10 +93,9 @@ def read_champion(lake: str, trusted_key: Path) -> Champion | None:
     return Champion(pointer, *_read_named(pointer, lake, trusted_key)) if pointer else None
 
 
-def read_challenger(lake: str, trusted_key: Path, champion: Pointer) -> Challenger | None:
-    """What is tried beside this champion, likewise checked; None where nothing is, or no longer."""
-    pointer = pointers.read(ChallengerPointer, lake, trusted_key)
-    if pointer is None or pointer.share == 0 or pointer.champion != champion.sequence:
+def read_challenger(pointer: ChallengerPointer, champion: Pointer, lake: str, trusted_key: Path) -> Challenger | None:
+    """What a verified pointer says is tried beside this champion, likewise checked; None when nothing is any more."""
+    if pointer.share == 0 or pointer.champion != champion.sequence:
         return None
     return Challenger(pointer, *_read_named(pointer, lake, trusted_key))
 

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from prometheus_client.parser import text_string_to_metric_families
 
 from llmops.artifacts import Manifest
 from llmops.settings import Settings
@@ -22,6 +23,7 @@ from tests.publishing.small_lake import make_decision, make_lake, publish
 adapter_folder, empty_store = publishing.adapter_folder, publishing.empty_store
 
 Serve = Callable[..., httpx.Client]
+ServeLake = Callable[..., httpx.Client]
 
 
 @pytest.fixture(scope="session")
@@ -34,27 +36,45 @@ def published(
     return settings
 
 
-@pytest.fixture(scope="module")
-def serve(published: Settings) -> Iterator[Serve]:
-    """Starts a server on a free port with the given limits and gives a client for it; all end with the module."""
-    running: list[tuple[uvicorn.Server, threading.Thread, httpx.Client]] = []
+class _Servers:
+    """Real servers on free ports, each with a client."""
 
-    def start(**limits: Any) -> httpx.Client:
-        settings = ServingSettings(platform=published, **{"threads": 1, "engine": "transformers", **limits})
+    def __init__(self) -> None:
+        self._running: list[tuple[uvicorn.Server, threading.Thread, httpx.Client]] = []
+
+    def start(self, platform: Settings, **limits: Any) -> httpx.Client:
+        given = {"threads": 1, "engine": "transformers", "follow_seconds": 0.1, **limits}
+        settings = ServingSettings(platform=platform, **given)
         config = uvicorn.Config(create_app(settings), port=0, log_config=None, access_log=False)
         server, listening = uvicorn.Server(config), config.bind_socket()
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         client = httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=60)
-        running.append((server, thread, client))
+        self._running.append((server, thread, client))
         thread.start()
-        wait_until_ready(client)
+        poll(lambda: is_ready(client), timeout_seconds=180)
         return client
 
-    yield start
-    for server, thread, client in running:
-        client.close()
-        server.should_exit = True
-        thread.join()
+    def stop(self) -> None:
+        for server, thread, client in self._running:
+            client.close()
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def serve(published: Settings) -> Iterator[Serve]:
+    """Starts a server of the published lake with the given limits and gives a client; all end with the module."""
+    servers = _Servers()
+    yield lambda **limits: servers.start(published, **limits)
+    servers.stop()
+
+
+@pytest.fixture
+def serve_lake() -> Iterator[ServeLake]:
+    """Starts a server of any lake; all end with the test."""
+    servers = _Servers()
+    yield servers.start
+    servers.stop()
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +90,24 @@ def open_champion(settings: Settings) -> Iterator[ReleaseFiles]:
         yield files
 
 
-def wait_until_ready(client: httpx.Client, timeout_seconds: float = 180) -> None:
-    """Poll /readyz."""
+def is_ready(client: httpx.Client) -> bool:
+    """Whether the server answers that it is."""
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.ConnectError:
+        return False
+
+
+def poll(condition: Callable[[], bool], timeout_seconds: float = 60) -> None:
+    """Wait until something holds; it must within the time."""
     deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
-        try:
-            if client.get("/readyz").status_code == 200:
-                return
-        except httpx.ConnectError:
-            pass
-        time.sleep(0.05)
-    raise TimeoutError("the service did not become ready")
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come to hold"
+        time.sleep(0.02)
+
+
+def figure(client: httpx.Client, name: str, **labels: str) -> float:
+    """The sum of a metric's samples with these labels."""
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    samples = (sample for family in families for sample in family.samples)
+    return sum(item.value for item in samples if item.name == name and labels.items() <= item.labels.items())

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from llmops.settings import Settings
-from tests.serving.conftest import wait_until_ready
+from tests.serving.conftest import is_ready, poll
 
 _SECRET = "secretword"
 
@@ -60,7 +60,7 @@ def _address(log: Path, process: "subprocess.Popen[bytes]") -> str:
 def test_a_terminated_service_finishes_what_runs_and_logs_no_text(published: Settings, tmp_path: Path) -> None:
     log = tmp_path / "service.log"
     with _service(published, log) as process, httpx.Client(base_url=_address(log, process), timeout=60) as client:
-        wait_until_ready(client)
+        poll(lambda: is_ready(client), timeout_seconds=180)
         client.post("/generate", json={"prompt": _SECRET, "context": _SECRET, "promt": _SECRET})
         client.get(f"/{_SECRET}")
         question = {"prompt": _SECRET, "model": "base", "max_new_tokens": 980}

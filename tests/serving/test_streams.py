@@ -1,15 +1,13 @@
 """Streamed answers: the same text as whole ones, in pieces, and nothing kept when somebody leaves."""
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from tests.serving.conftest import Serve
+from tests.serving.conftest import Serve, figure, poll
 
 _QUESTION = "Where is my parcel?"
 _LONG = {"prompt": _QUESTION, "model": "base", "max_new_tokens": 980}  # seconds: the untuned tiny model never ends
@@ -34,25 +32,6 @@ def _stream(client: httpx.Client, **body: Any) -> list[tuple[str, Any]]:
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/event-stream")
         return list(_events(response))
-
-
-def _figure(client: httpx.Client, name: str, **labels: str) -> float:
-    families = text_string_to_metric_families(client.get("/metrics").text)
-    found = [
-        sample.value
-        for family in families
-        for sample in family.samples
-        if sample.name == name and labels.items() <= sample.labels.items()
-    ]
-    return sum(found)
-
-
-def wait_for(client: httpx.Client, name: str, value: float) -> None:
-    """Until a figure of /metrics has this value."""
-    deadline = time.monotonic() + 30
-    while _figure(client, name) != value:
-        assert time.monotonic() < deadline, f"{name} is {_figure(client, name)}"
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -110,8 +89,8 @@ def test_reader_that_leaves_frees_the_place(serve: Serve) -> None:
         with client.stream("POST", "/generate", json={**_LONG, "stream": True, "temperature": 1}) as response:
             events = _events(response)  # closed with its last reference, and the connection with it
             next(events)
-            assert _figure(client, "llmops_queue_requests") == 1
-        wait_for(client, "llmops_queue_requests", 0)
+            assert figure(client, "llmops_queue_requests") == 1
+        poll(lambda: figure(client, "llmops_queue_requests") == 0)
     assert client.post("/generate", json={"prompt": _QUESTION}).status_code == 200
 
 
@@ -122,12 +101,12 @@ def test_metrics_count_what_was_answered(serve: Serve) -> None:
     client.post("/generate", json={"promt": "typo"})
     version = answers[0]["model"]
 
-    assert _figure(client, "llmops_time_to_first_token_seconds_count", model=version) == 4
-    assert _figure(client, "llmops_inter_token_seconds_count", model=version) == 4
+    assert figure(client, "llmops_time_to_first_token_seconds_count", model=version) == 4
+    assert figure(client, "llmops_inter_token_seconds_count", model=version) == 4
     completion = 4 * answers[0]["usage"]["completion_tokens"]
-    assert _figure(client, "llmops_tokens_total", model=version, kind="completion") == completion
-    assert _figure(client, "llmops_requests_total", route="/generate", status="200", error="") == 4
-    assert _figure(client, "llmops_requests_total", status="422", error="invalid_request") == 1
-    assert _figure(client, "llmops_queue_requests") == 0
-    first = _figure(client, "llmops_time_to_first_token_seconds_sum", model=version)
-    assert 0 < first < _figure(client, "llmops_answer_seconds_sum", model=version)
+    assert figure(client, "llmops_tokens_total", model=version, kind="completion") == completion
+    assert figure(client, "llmops_requests_total", route="/generate", status="200", error="") == 4
+    assert figure(client, "llmops_requests_total", status="422", error="invalid_request") == 1
+    assert figure(client, "llmops_queue_requests") == 0
+    first = figure(client, "llmops_time_to_first_token_seconds_sum", model=version)
+    assert 0 < first < figure(client, "llmops_answer_seconds_sum", model=version)
