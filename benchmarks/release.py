@@ -10,10 +10,13 @@ from transformers import AutoModelForCausalLM
 from llmops import artifacts, digests
 from llmops.annotation.prompts import TEMPLATE
 from llmops.artifacts import Manifest
+from llmops.foundation.config import ImportModelConfig
+from llmops.foundation.stage import import_model
 from llmops.publishing import releases, signing
 from llmops.publishing.config import PublishConfig
 from llmops.publishing.releases import BaseModelRecord, ReleaseRecord
 from llmops.settings import Settings
+from tests.tiny_model import make_tiny_model
 
 SYSTEM = "You answer customers' questions about orders, products and policies of the shop."
 VERSION = "benchmark-release"
@@ -28,6 +31,19 @@ def make_adapter(base: Path, target: Path, *, rank: int = 16, scale: float = 0.0
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=scale)
     model.save_pretrained(target)
+
+
+def make_tiny_release(settings: Settings) -> Settings:
+    """The tests' two-layer model with an adapter as champion of a lake, for what is not about the model; made once."""
+    folder = settings.home / "tiny-model"
+    if not folder.exists():
+        make_tiny_model(folder)
+    config = ImportModelConfig(base_model=str(folder), licence="Apache-2.0")
+    model = import_model(f"{settings.lake}/models/tiny", config=config)
+    if not (settings.home / "adapter").exists():
+        make_adapter(folder, settings.home / "adapter", rank=4, scale=0.5)
+    release_adapter(settings, model, settings.home / "adapter", max_new_tokens=32)
+    return settings
 
 
 def release_adapter(settings: Settings, model: Manifest, adapter: Path, *, max_new_tokens: int) -> None:

@@ -17,7 +17,7 @@ from llmops.artifacts import Manifest
 from llmops.errors import LlmopsError, SignatureError
 from llmops.publishing.releases import ReleaseRecord
 from serving import releases
-from serving.engines.contract import Adapter, BaseModel, Engine, EngineOptions
+from serving.engines.contract import Adapter, BaseModel, Engine
 from serving.releases import Named
 from serving.settings import ServingSettings
 
@@ -168,10 +168,8 @@ class Models:
         return Model(record.version, record, engine)
 
     async def _start(self, base: BaseModel) -> Engine:
-        settings = self._settings
-        module = import_module(f"serving.engines.{settings.engine}")  # by name: only the engine in use is imported
-        options = EngineOptions(settings.threads, settings.cache_gib, settings.tensor_parallel, settings.quantization)
-        engine: Engine = await module.start(base, options)
+        module = import_module(f"serving.engines.{self._settings.engine}")  # by name: only the one in use is imported
+        engine: Engine = await module.start(base, self._settings.engine_options)
         return engine
 
     def _retire(self, before: Lineup, after: Lineup) -> None:

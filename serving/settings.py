@@ -1,11 +1,13 @@
 """Limits and addresses of the service, from `LLMOPS_SERVING_*`; where the lake is comes from `LLMOPS_*`."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from llmops.settings import Settings
+from serving.engines.contract import EngineOptions
 
 
 class ServingSettings(BaseSettings):
@@ -18,9 +20,13 @@ class ServingSettings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535)
     """Port to listen on; 0 takes a free one and logs it."""
 
-    engine: Literal["openvino", "transformers", "vllm"] = "openvino"
+    engine: Literal["openvino", "transformers", "vllm", "remote"] = "openvino"
     """What runs the model: a module in `serving.engines`. `openvino` batches answers on the CPU, `vllm` on GPUs;
-    `transformers` gives one after the other and works everywhere."""
+    `transformers` gives one after the other and works everywhere; `remote` is any of them in another process."""
+    engine_socket: Path | None = None
+    """Where that process listens (`python -m serving.engine_server SOCKET`)."""
+    tokenizer_socket: Path | None = None
+    """Where a third process listens that tokenises (`… SOCKET --tokenizer-only`); the engine's does, if not given."""
     threads: int | None = Field(None, ge=1)
     """CPU threads of the engine; as many as its library thinks right, if not given."""
     cache_gib: int = Field(1, ge=1)
@@ -46,3 +52,15 @@ class ServingSettings(BaseSettings):
 
     platform: Settings = Field(default_factory=Settings)
     """Where the lake is and which key releases must verify against."""
+
+    @property
+    def engine_options(self) -> EngineOptions:
+        """What the engine is told."""
+        return EngineOptions(
+            threads=self.threads,
+            cache_gib=self.cache_gib,
+            tensor_parallel=self.tensor_parallel,
+            quantization=self.quantization,
+            socket=self.engine_socket,
+            tokenizer_socket=self.tokenizer_socket,
+        )

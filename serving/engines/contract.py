@@ -54,6 +54,10 @@ class EngineOptions:
     """GPUs that share one model."""
     quantization: Literal["none", "fp8"] = "none"
     """Weights of the base model on the GPU: bfloat16 as they are, or 8 bits."""
+    socket: Path | None = None
+    """Where an engine in another process listens."""
+    tokenizer_socket: Path | None = None
+    """Where a process that only tokenises listens."""
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from tests.serving.conftest import open_champion
 CHAMPION, BASE = "champion", None
 
 
-async def load(module: ModuleType, settings: Settings) -> Engine:
+async def load(module: ModuleType, settings: Settings, options: EngineOptions | None = None) -> Engine:
     """The engine of a module in `serving.engines` with the lake's champion under the name CHAMPION."""
     with open_champion(settings) as files:
-        engine: Engine = await module.start(BaseModel(files.base, files.folder), EngineOptions(threads=1))
+        engine: Engine = await module.start(BaseModel(files.base, files.folder), options or EngineOptions(threads=1))
         try:
             await engine.add(Adapter(CHAMPION, files.folder, files.record.system))
         except BaseException:

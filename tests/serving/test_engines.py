@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -11,14 +13,15 @@ from types import ModuleType
 import pytest
 
 from llmops.artifacts import Manifest
-from llmops.errors import CorruptArtifactError
+from llmops.errors import ConfigurationError, CorruptArtifactError
 from llmops.settings import Settings
-from serving.engines import openvino, transformers
-from serving.engines.contract import Adapter, Engine, EngineDiedError
+from serving.engines import openvino, remote, transformers
+from serving.engines.contract import Adapter, Engine, EngineDiedError, EngineOptions
 from tests.publishing.small_lake import make_adapter, make_decision, make_lake, publish
-from tests.serving.conftest import Serve
+from tests.serving.conftest import Serve, poll
 from tests.serving.engines_alike import BASE, CHAMPION, ask, load, make_job
 
+MODULES = {"transformers": transformers, "openvino": openvino, "remote": remote}
 QUESTIONS = [f"Where is parcel number {number}?" for number in range(6)]
 
 
@@ -29,9 +32,28 @@ def loop() -> Iterator[asyncio.Runner]:
         yield runner
 
 
-@pytest.fixture(scope="module", params=[transformers, openvino], ids=lambda module: module.__name__.split(".")[-1])
+@pytest.fixture(scope="module")
+def sockets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineOptions]:
+    """An engine and a tokenizer in processes of their own."""
+    folder = tmp_path_factory.mktemp("sockets")
+    options = EngineOptions(socket=folder / "engine", tokenizer_socket=folder / "tokenizer")
+    variables = os.environ | {"LLMOPS_SERVING_ENGINE": "transformers", "LLMOPS_SERVING_THREADS": "1"}
+    command = [sys.executable, "-m", "serving.engine_server"]
+    processes = [
+        subprocess.Popen([*command, str(options.socket)], env=variables),
+        subprocess.Popen([*command, str(options.tokenizer_socket), "--tokenizer-only"], env=variables),
+    ]
+    poll(lambda: len(list(folder.iterdir())) == 2)
+    yield options
+    for process in processes:
+        process.terminate()
+    assert [process.wait(30) for process in processes] == [0, 0]
+
+
+@pytest.fixture(scope="module", params=["transformers", "openvino", "remote"])
 def engine(request: pytest.FixtureRequest, published: Settings, loop: asyncio.Runner) -> Iterator[Engine]:
-    found = loop.run(load(request.param, published))
+    options = request.getfixturevalue("sockets") if request.param == "remote" else None
+    found = loop.run(load(MODULES[request.param], published, options))
     yield found
     loop.run(found.close())
 
@@ -171,8 +193,36 @@ async def _rest_of(stream: object) -> None:
         pass
 
 
-def test_service_answers_with_it_by_one_setting(serve: Serve) -> None:
-    client = serve(engine="openvino")
+def test_engine_that_is_not_there_is_told_with_the_remedy(
+    published: Settings, tmp_path: Path, loop: asyncio.Runner
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"nobody listens.*serving\.engine_server"):
+        loop.run(load(remote, published, EngineOptions(socket=tmp_path / "engine")))
+
+
+def test_engine_process_that_ends_fails_what_waits(published: Settings, tmp_path: Path, loop: asyncio.Runner) -> None:
+    socket = tmp_path / "engine"
+    variables = os.environ | {"LLMOPS_SERVING_ENGINE": "transformers"}
+    process = subprocess.Popen([sys.executable, "-m", "serving.engine_server", str(socket)], env=variables)
+    poll(socket.exists)
+
+    async def lose_it() -> list[BaseException]:
+        engine = await load(remote, published, EngineOptions(socket=socket))
+        stream = engine.stream(await make_job(engine, QUESTIONS[0], BASE, max_new_tokens=900))
+        await anext(stream)
+        process.kill()
+        errors = await asyncio.gather(_rest_of(stream), return_exceptions=True)
+        errors += await asyncio.gather(ask(engine, QUESTIONS[0]), return_exceptions=True)
+        await engine.close()
+        return [error for error in errors if error]
+
+    assert [type(error) for error in loop.run(lose_it())] == [EngineDiedError, EngineDiedError]
+    process.wait()
+
+
+@pytest.mark.parametrize("engine", ["openvino", "remote"])
+def test_service_answers_with_it_by_one_setting(engine: str, serve: Serve, sockets: EngineOptions) -> None:
+    client = serve(engine=engine, engine_socket=sockets.socket)
 
     answers = [
         client.post("/generate", json={"prompt": QUESTIONS[0], "model": model}) for model in ("champion", "base")

@@ -1,0 +1,143 @@
+"""An engine in another process, behind a Unix socket (`python -m serving.engine_server`); see `serving.engines.wire`.
+
+The API process then holds no model: it can be restarted, or run several times, beside one engine. Releases are still
+verified here; the engine's process reads their files, so both see the same disk. Conversations are tokenised there too,
+or in a third process with a socket of its own (`LLMOPS_SERVING_TOKENIZER_SOCKET`).
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from llmops.annotation.prompts import Message
+from llmops.errors import ConfigurationError
+from serving.engines import wire
+from serving.engines.contract import Adapter, BaseModel, EngineDiedError, EngineOptions, EngineStats, Job, Piece
+
+
+async def start(base: BaseModel, options: EngineOptions) -> "RemoteEngine":
+    """Connect, and have the engine load the base model; ConfigurationError when nobody listens."""
+    if options.socket is None:
+        raise ConfigurationError("engine `remote` needs LLMOPS_SERVING_ENGINE_SOCKET, the socket of its process")
+    call = {"weights": str(base.weights), "tokenizer": str(base.tokenizer)}
+    engine = await _Connection.open(options.socket)
+    told = await engine.call("start", **call)
+    encoder = engine
+    if options.tokenizer_socket is not None:
+        encoder = await _Connection.open(options.tokenizer_socket)
+        await encoder.call("start", **call)
+    return RemoteEngine(engine, encoder, told["context_tokens"])
+
+
+class RemoteEngine:
+    """The near end; see `serving.engines.contract.Engine`."""
+
+    def __init__(self, engine: "_Connection", encoder: "_Connection", context_tokens: int) -> None:
+        self.context_tokens = context_tokens
+        self._engine, self._encoder = engine, encoder
+        self._running = 0
+
+    async def add(self, adapter: Adapter) -> None:
+        """Have the release loaded there."""
+        await self._engine.call("add", version=adapter.version, folder=str(adapter.folder), system=adapter.system)
+
+    async def remove(self, version: str) -> None:
+        """Have it unloaded."""
+        await self._engine.call("remove", version=version)
+
+    async def encode(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of the conversation up to the assistant's turn, rendered as in training."""
+        ids: list[int] = (await self._encoder.call("encode", messages=list(messages)))["ids"]
+        return ids
+
+    async def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
+        """Pass the pieces on; left early, the call is cancelled."""
+        self._running += 1
+        number, replies = self._engine.begin("stream", job={**asdict(job), "prompt": list(job.prompt)})
+        is_ended = False
+        try:
+            while not is_ended:
+                reply = await replies.get()
+                is_ended = "error" in reply or reply["finish_reason"] is not None
+                wire.raise_failure(reply)
+                yield Piece(reply["text"], reply["completion_tokens"], reply["finish_reason"])
+        finally:
+            self._running -= 1
+            self._engine.end(number, cancel=not is_ended)
+
+    def stats(self) -> EngineStats:
+        """How busy this process keeps it."""
+        return EngineStats(self._running)
+
+    async def close(self) -> None:
+        """Hang up; the engine's process goes on."""
+        for connection in {self._engine, self._encoder}:
+            await connection.close()
+
+
+class _Connection:
+    """Calls over one socket, and their replies."""
+
+    def __init__(self, path: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._path, self._reader, self._writer = path, reader, writer
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Queue[dict[str, Any]]] = {}
+        self._is_dead = False
+        self._task = asyncio.create_task(self._receive())
+
+    @classmethod
+    async def open(cls, path: Path) -> "_Connection":
+        try:
+            reader, writer = await asyncio.open_unix_connection(path, limit=wire.LONGEST_LINE)
+        except OSError as error:
+            raise ConfigurationError(
+                f"{path}: nobody listens ({error.strerror}); start `python -m serving.engine_server` there first"
+            ) from error
+        return cls(path, reader, writer)
+
+    async def call(self, op: str, **fields: Any) -> dict[str, Any]:
+        """A call with one reply."""
+        number, replies = self.begin(op, **fields)
+        try:
+            reply = await replies.get()
+        finally:
+            self.end(number, cancel=False)
+        wire.raise_failure(reply)
+        return reply
+
+    def begin(self, op: str, **fields: Any) -> tuple[int, asyncio.Queue[dict[str, Any]]]:
+        """A call, and where its replies arrive."""
+        if self._is_dead:
+            raise EngineDiedError(f"{self._path}: the engine's process has ended")
+        number = next(self._numbers)
+        self._waiting[number] = asyncio.Queue()
+        wire.write(self._writer, {"id": number, "op": op, **fields})
+        return number, self._waiting[number]
+
+    def end(self, number: int, *, cancel: bool) -> None:
+        """Nobody waits for this call any more."""
+        self._waiting.pop(number, None)
+        if cancel and not self._is_dead:
+            wire.write(self._writer, {"id": number, "op": "cancel"})
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._is_dead = True
+        self._task.cancel()
+        self._writer.close()
+        await asyncio.wait({self._task})
+
+    async def _receive(self) -> None:
+        try:
+            while (reply := await wire.read(self._reader)) is not None:
+                if reply["id"] in self._waiting:
+                    self._waiting[reply["id"]].put_nowait(reply)
+        except ConnectionError:
+            pass
+        self._is_dead = True
+        gone = EngineDiedError(f"{self._path}: the engine's process has ended")
+        for number, replies in self._waiting.items():
+            replies.put_nowait(wire.failure(number, gone))
