@@ -53,6 +53,10 @@ class GenerateRequest(Body):
     """`champion` for what was released, `base` for the untuned model it was made from, or a version's name."""
     user: Name | None = None
     """Who asks, where one key serves many: the same user keeps the same model while two are compared."""
+    customer_id: Name | None = None
+    """The customer who asks: the most recent orders become part of the context."""
+    consent: bool = False
+    """Whether the exchange may be kept, without personal data, to improve the model."""
     stream: bool = False
     """Send the answer as it is made, as server-sent events."""
 
