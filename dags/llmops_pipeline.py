@@ -54,19 +54,8 @@ MINUTES, HOURS = timedelta(minutes=1), timedelta(hours=1)
 
 PARAMS = {
     "recipe": Param("quickstart", enum=shared.recipe_names(), description="File in recipes/, without .toml"),
-    "day": Param(
-        None,
-        type=["null", "string"],
-        format="date",
-        pattern=r"^\d{4}-\d{2}-\d{2}$",
-        description="Day to work on; empty: the run's own day",
-    ),
-    "source": Param(
-        shared.SOURCE,
-        type="string",
-        pattern=r"^[A-Za-z0-9./~][A-Za-z0-9._:/~@%+=-]*$",
-        description="Root of the raw data: folder or address",
-    ),
+    "day": shared.day_param(),
+    "source": shared.address_param(shared.SOURCE, "Root of the raw data: folder or address"),
     "train": Param("auto", enum=["auto", "yes", "no"], description="auto: unless the run is a backfill"),
     "recollect": Param(False, type="boolean", description="Read the sources again; replaces the day's raw data"),
     "force": Param(False, type="boolean", description="Recompute what stands already"),

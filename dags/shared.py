@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import CronDataIntervalTimetable
+from airflow.sdk import CronDataIntervalTimetable, Param
 
 PROJECT = Path(os.environ.get("LLMOPS_PROJECT") or Path(__file__).resolve().parent.parent)
 """Root of the repository: where `llmops` commands run and relative paths start."""
@@ -79,25 +79,43 @@ def recipe_names() -> list[str]:
 
 
 def stage(command: str, arguments: str, *, timeout: timedelta, pool: str | None = None) -> BashOperator:
-    """A task that runs one stage as `llmops … COMMAND ARGUMENTS`.
+    """A task that runs one stage as `llmops … COMMAND ARGUMENTS` under the run's recipe."""
+    variables = {
+        "RECIPE": "recipes/{{ params.recipe }}.toml",
+        "SOURCE": "{{ params.source }}",
+        "MODEL": LAKE + "/models/{{ params.recipe }}",
+        "RECOLLECT": "{{ 'yes' if params.recollect else '' }}",
+    }
+    return run_command(
+        command, arguments, options='--recipe "$RECIPE" ', variables=variables, timeout=timeout, pool=pool
+    )
 
-    `arguments` may refer to the variables below as "$NAME", in double quotes. Values reach the shell through its
-    environment and are never part of the command's text, so that no param can become a command. The last line that the
-    command prints, the artifact's URI, is the task's XCom. Exit status 99 (refused, for a reason in the log) skips
-    the task and what follows it; the run still succeeds.
+
+def run_command(
+    command: str,
+    arguments: str,
+    *,
+    variables: Mapping[str, str],
+    timeout: timedelta,
+    options: str = "",
+    pool: str | None = None,
+) -> BashOperator:
+    """A task that runs `llmops OPTIONS COMMAND ARGUMENTS`.
+
+    `arguments` may refer to `variables`, and to DAY, LAKE and FORCE, as "$NAME" in double quotes. Values reach the
+    shell through its environment and are never part of the command's text, so that no param can become a command. The
+    last line that the command prints, the artifact's URI, is the task's XCom. Exit status 99 (refused, for a reason in
+    the log) skips the task and what follows it; the run still succeeds.
     """
     return BashOperator(
         task_id=command.replace("-", "_"),
-        bash_command=f'exec llmops --recipe "$RECIPE" ${{FORCE:+--force}} {command} {arguments}',
+        bash_command=f"exec llmops {options}${{FORCE:+--force}} {command} {arguments}",
         env={
-            "RECIPE": "recipes/{{ params.recipe }}.toml",
             "DAY": "{{ run_day(dag_run, params) }}",
-            "SOURCE": "{{ params.source }}",
             "LLMOPS_LAKE": LAKE,
             "LAKE": LAKE,
-            "MODEL": LAKE + "/models/{{ params.recipe }}",
             "FORCE": "{{ 'yes' if params.force else '' }}",
-            "RECOLLECT": "{{ 'yes' if params.recollect else '' }}",
+            **variables,
         },
         append_env=True,
         cwd=str(PROJECT),
@@ -105,3 +123,19 @@ def stage(command: str, arguments: str, *, timeout: timedelta, pool: str | None 
         execution_timeout=timeout,
         **({"pool": pool} if pool else {}),
     )
+
+
+def day_param() -> Param:
+    """The form's field for `run_day`."""
+    return Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        pattern=r"^\d{4}-\d{2}-\d{2}$",
+        description="Day to work on; empty: the run's own day",
+    )
+
+
+def address_param(default: str, description: str) -> Param:
+    """A field for a folder, file or address, with nothing in it that means something to a shell."""
+    return Param(default, type="string", pattern=r"^[A-Za-z0-9./~][A-Za-z0-9._:/~@%+=-]*$", description=description)

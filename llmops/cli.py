@@ -51,6 +51,7 @@ _TOOLS = {
         "llmops.publishing.signing:create_keys",
         "Create the keys that sign and verify releases and make pseudonyms.",
     ),
+    "generate-batch": ("serving.batch:generate_batch", "Answer a table of questions with the champion."),
     "show-champion": ("llmops.publishing.releases:show_champion", "Show what is served, after verifying it."),
     "rollback": ("llmops.publishing.rollback:rollback", "Make the champion of before the champion again."),
     "show-features": ("llmops.features.online:show_features", "Read the online features of one example."),

@@ -72,6 +72,18 @@ SPLIT = EXAMPLE.append(pa.field("ds", pa.date32(), nullable=False)).append(
     pa.field("part", pa.string(), nullable=False)  # train, validation, test or context
 )
 
+ANSWERS = pa.schema(
+    [
+        *_ROW,
+        pa.field("id", pa.string()),  # as the input names the row
+        pa.field("answer", pa.string(), nullable=False),
+        pa.field("finish_reason", pa.string(), nullable=False),  # stop or length
+        pa.field("prompt_tokens", pa.int32(), nullable=False),
+        pa.field("completion_tokens", pa.int32(), nullable=False),
+        pa.field("model", pa.string(), nullable=False),  # version of the release that answered
+    ]
+)
+
 TOKENS = pa.schema(
     [
         *_ROW,

@@ -15,13 +15,14 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.utils.types import DagRunType
+from batch_inference import dag as batch
 from cyclopts.config import Dict
 from llmops_pipeline import dag as pipeline
 
 from llmops import cli, recipe
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
-FILES = {"llmops_pipeline.py": ["llmops_pipeline"]}
+FILES = {"batch_inference.py": ["batch_inference"], "llmops_pipeline.py": ["llmops_pipeline"]}
 """Every DAG file with its DAGs. A new one belongs here, and its safety in a test below."""
 STAGES = ["collect", "redact", "clean", "annotate", "split", "tokenize", "materialize", "tune", "finetune"]
 STAGES += ["evaluate", "gate", "publish"]
@@ -177,9 +178,9 @@ def test_right_params_are_taken(conf: dict[str, Any]) -> None:
     assert validate(conf).items() >= conf.items()
 
 
-def validate(conf: dict[str, Any]) -> dict[str, Any]:
+def validate(conf: dict[str, Any], dag: DAG = pipeline) -> dict[str, Any]:
     """Params of a run with this configuration, checked as Airflow checks them."""
-    params = copy.deepcopy(pipeline.params)
+    params = copy.deepcopy(dag.params)
     params.update(conf)
     return dict(params.validate())
 
@@ -191,13 +192,7 @@ def test_command_text_is_fixed_and_understood_by_the_cli(task: str, monkeypatch:
     monkeypatch.setattr(cli.app, "config", (Dict(cli.arguments_from(tables), source="quickstart"),))
     values = {name: f"a $(false) '{name}" for name in operator.env} | {"DAY": "2026-11-02", "FORCE": "yes"}
 
-    words = subprocess.run(
-        ["bash", "-c", f'exec() {{ printf "%s\\0" "$@"; }}; {operator.bash_command}'],
-        env=values,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\0")[:-1]
+    words = words_of(operator.bash_command, values)
     program, option, recipe_file, force, *tokens = words
     _, bound, _ = cli.app.parse_args(tokens, exit_on_error=False, print_error=False)
 
@@ -205,3 +200,30 @@ def test_command_text_is_fixed_and_understood_by_the_cli(task: str, monkeypatch:
     assert (program, option, recipe_file, force) == ("llmops", "--recipe", values["RECIPE"], "--force")
     assert tokens[0] == task.replace("_", "-")
     assert "config" in bound.arguments
+
+
+def words_of(command: str, variables: dict[str, str]) -> list[str]:
+    """The words that a task's command becomes with these variables."""
+    script = f'exec() {{ printf "%s\\0" "$@"; }}; {command}'
+    done = subprocess.run(["bash", "-c", script], env=variables, capture_output=True, text=True, check=True)
+    return done.stdout.split("\0")[:-1]
+
+
+def test_batch_answers_the_days_table_in_one_command() -> None:
+    operator = batch.get_task("generate_batch")
+    values = {"QUESTIONS": "s3://in/DAY/$(false)", "DAY": "2026-11-02", "LAKE": "/a lake", "FORCE": ""}
+
+    words = words_of(operator.bash_command, values)
+    _, bound, _ = cli.app.parse_args(words[1:], exit_on_error=False, print_error=False)
+
+    assert words == ["llmops", "generate-batch", "s3://in/2026-11-02/$(false)", "/a lake/answers/ds=2026-11-02"]
+    assert bound.arguments["target"] == words[-1]
+    assert operator.retries == 2
+    assert operator.execution_timeout
+    assert operator.pool == "training"
+
+
+@pytest.mark.parametrize("conf", [{"questions": "a b"}, {"questions": ""}, {"day": "02.11.2026"}], ids=str)
+def test_wrong_params_of_a_batch_are_refused(conf: dict[str, Any]) -> None:
+    with pytest.raises(ParamValidationError):
+        validate(conf, batch)
