@@ -63,6 +63,7 @@ for _group, _commands in ((_PIPELINE, _STAGES), (_BESIDE, _TOOLS)):
     for _place, (_name, (_target, _help)) in enumerate(_commands.items()):
         app.command(_target, name=_name, help=_help, group=_group, sort_key=_place)
 app.command("llmops.quarantine:app", name="quarantine", help="Look at rows that were set aside.", group=_BESIDE)
+app.command("llmops.governance.access.commands:app", name="access", help="Keys of the service.", group=_BESIDE)
 
 
 @app.meta.default
@@ -123,7 +124,11 @@ def _read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = [f"LLMOPS_{str(item['loc'][0]).upper()}: {reason_of(item)}" for item in error.errors()]
+        wrong = [
+            f"LLMOPS_{str(item['loc'][0]).upper()}: {reason_of(item)}"
+            for item in error.errors()
+            if item["type"] != "default_factory_not_called"  # only says that another one is wrong
+        ]
         raise ConfigurationError("\nerror: ".join(wrong)) from error
 
 

@@ -10,6 +10,15 @@ LlmopsError
 │   └── ParentageError (ValueError)                a row was lost or appeared from nowhere
 ├── TrainingError (ValueError)           the data or model cannot be trained on
 ├── SignatureError (ValueError)          a release or pointer does not verify
+├── CredentialError                      who asks is not known; clients get one answer, the log gets the leaf
+│   ├── MissingCredentialError           nothing was presented
+│   ├── UnknownKeyError                  no such API key
+│   ├── WrongSecretError                 an API key's id with a secret that is not its own
+│   ├── RevokedKeyError                  an API key that was withdrawn
+│   ├── ExpiredCredentialError           an API key or token whose time is over
+│   ├── BadTokenError                    a bearer token that does not verify
+│   └── NoRoleError                      a good token of someone who has no role here
+├── AccessUnavailableError               keys or limits cannot be read, so nobody is let in
 └── Refused                              nothing is wrong, and nothing is to be done: the reason says why
 
 A message names the value at fault and the remedy. A bad row is data, not an error: it goes to quarantine.
@@ -54,6 +63,42 @@ class TrainingError(LlmopsError, ValueError):
 
 class SignatureError(LlmopsError, ValueError):
     """A release or a pointer to one does not verify against the trusted key."""
+
+
+class CredentialError(LlmopsError):
+    """Who asks is not known. The message is for the log: it holds ids, never a secret, and is not shown to clients."""
+
+
+class MissingCredentialError(CredentialError):
+    """Neither a key nor a token was presented."""
+
+
+class UnknownKeyError(CredentialError):
+    """Not an API key, or not one of ours."""
+
+
+class WrongSecretError(CredentialError):
+    """The id of an API key with a secret that is not its own."""
+
+
+class RevokedKeyError(CredentialError):
+    """An API key that was withdrawn."""
+
+
+class ExpiredCredentialError(CredentialError):
+    """An API key or token whose time is over."""
+
+
+class BadTokenError(CredentialError):
+    """A bearer token that does not verify."""
+
+
+class NoRoleError(CredentialError):
+    """A token that verifies and names none of our roles."""
+
+
+class AccessUnavailableError(LlmopsError):
+    """Keys, the provider's key set or the limits cannot be read: nobody is let in until they can."""
 
 
 class Refused(LlmopsError):

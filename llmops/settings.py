@@ -2,9 +2,13 @@
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_DEFAULT_PASSWORDS = {"admin", "changeme", "default", "guest", "llmops", "minio123", "minioadmin", "password", "secret"}
+"""What examples and images come with, beside a password that equals its user's name."""
 
 
 class Settings(BaseSettings):
@@ -12,6 +16,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="LLMOPS_", frozen=True, use_attribute_docstrings=True)
 
+    environment: Literal["development", "production"] = "production"
+    """`development` permits what must never stand open elsewhere: access without a key, default passwords, a key set
+    over plain http. What does not say where it runs is held to be production."""
     home: Path = Path(".llmops")
     """Folder of everything this machine keeps, unless a setting below says otherwise."""
     lake: str = Field(default_factory=lambda given: f"{given['home']}/lake")
@@ -28,5 +35,55 @@ class Settings(BaseSettings):
     """Ed25519 public key that releases must verify against (PEM)."""
     pseudonym_key: Path = Field(default_factory=lambda given: given["home"] / "keys/pseudonym.key")
     """Secret that stands behind the pseudonyms of people (32 bytes in hexadecimal); `llmops create-keys` makes one."""
+    access_keys: Path = Field(default_factory=lambda given: given["home"] / "access/keys.json")
+    """File of the service's API keys, hashed; `llmops access create-key` makes one."""
+    access_requests_per_minute: int = Field(60, ge=1)
+    """Requests a minute of one account, unless its key says otherwise."""
+    access_tokens_per_day: int = Field(1_000_000, ge=1)
+    """Tokens a day of one account, prompts and answers together, unless its key says otherwise."""
+    access_limit_storage: str = Field("async+memory://", repr=False)
+    """Where requests and tokens are counted: in the service itself, or for several of them in
+    `async+redis://[:password@]host:port` (any asyncio storage of the library `limits`)."""
+    open_access: bool = False
+    """Whether a request without a key is let in, as a User; in development only."""
+    oidc_issuer: str | None = None
+    """Issuer of bearer tokens, as their `iss` claim says it; without one, API keys alone are accepted."""
+    oidc_audience: str | None = None
+    """What tokens must name in their `aud` claim."""
+    oidc_roles_claim: str = "roles"
+    """Claim that names roles (admin, developer, user): a name, or a path such as `realm_access.roles`."""
+    oidc_jwks: str | None = Field(None, validate_default=True)
+    """The issuer's public keys: an https address, or a file."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """ECS JSON lines, coloured console lines, or whichever suits stderr."""
+
+    @field_validator("tracking_uri", "access_limit_storage")
+    @classmethod
+    def _has_no_default_password(cls, uri: str, given: ValidationInfo) -> str:
+        address = urlsplit(uri)
+        known = {*_DEFAULT_PASSWORDS, address.username or address.hostname}
+        if address.password and address.password in known and not _is_development(given):
+            raise ValueError("its password is a default one; set another, or LLMOPS_ENVIRONMENT=development")
+        return uri
+
+    @field_validator("open_access")
+    @classmethod
+    def _is_open_in_development_only(cls, is_open: bool, given: ValidationInfo) -> bool:
+        if is_open and not _is_development(given):
+            raise ValueError("only with LLMOPS_ENVIRONMENT=development; `llmops access create-key` makes a key")
+        return is_open
+
+    @field_validator("oidc_jwks")
+    @classmethod
+    def _is_a_whole_and_safe_provider(cls, jwks: str | None, given: ValidationInfo) -> str | None:
+        values = {"issuer": given.data.get("oidc_issuer"), "audience": given.data.get("oidc_audience"), "jwks": jwks}
+        missing = [f"LLMOPS_OIDC_{name.upper()}" for name, value in values.items() if not value]
+        if 0 < len(missing) < len(values):
+            raise ValueError(f"tokens need issuer, audience and key set; not set: {', '.join(missing)}")
+        if jwks and urlsplit(jwks).scheme == "http" and not _is_development(given):
+            raise ValueError("whoever can change plain http on its way makes himself an Admin; give an https address")
+        return jwks
+
+
+def _is_development(given: ValidationInfo) -> bool:
+    return given.data.get("environment") == "development"
