@@ -31,6 +31,10 @@ _STAGES = {
         "llmops.annotation.stage:annotate_rows",
         "Make annotated prompts: [Context] [Question] [Answer] ####.",
     ),
+    "materialize-customers": (
+        "llmops.features.customer_stage:materialize_customers",
+        "Bring each customer's recent orders into Feast, for the service.",
+    ),
     "split": ("llmops.splitting.stage:split_examples", "Join all days up to one into train, validation and test."),
     "tokenize": ("llmops.tokenization.stage:tokenize_examples", "Turn examples into token ids and attention masks."),
     "materialize": (
@@ -52,6 +56,7 @@ _TOOLS = {
         "Create the keys that sign and verify releases and make pseudonyms.",
     ),
     "show-champion": ("llmops.publishing.releases:show_champion", "Show what is served, after verifying it."),
+    "show-customer": ("llmops.features.online:show_customer", "Show what the service knows of a customer's orders."),
     "show-features": ("llmops.features.online:show_features", "Read the online features of one example."),
 }
 
