@@ -1,8 +1,9 @@
 """From a day's raw data to the model that is served, in one DAG.
 
-Every day, and whenever someone starts it: collect the day's raw rows, redact and clean them, make examples; then train
-on all days so far, compare with what is served, and publish what is better. Each task is one `llmops` command that
-leaves one artifact with a manifest in the lake, and can be run by hand in the same way (*Rendered templates* shows it).
+Every day, and whenever someone starts it: collect the day's raw rows, redact and clean them, make examples, bring the
+customers' orders into the feature store; then train on all days so far, compare with what is served, and publish what
+is better. Each task is one `llmops` command that leaves one artifact with a manifest in the lake, and can be run by
+hand in the same way (*Rendered templates* shows it).
 
 ## Parameters
 
@@ -29,8 +30,9 @@ takes them too. Airflow takes one backfill of a DAG at a time, and ends it about
 
 ## What a skipped task means
 
-The command had nothing to do and said why in its log (`not done: …`): no source has anything for the day, the candidate
-is no better, it is champion already. What depends on it is skipped as well, and the run succeeds.
+The command had nothing to do and said why in its log (`not done: …`): no source has anything for the day, the recipe
+names no source of orders, the candidate is no better, it is champion already. What depends on it is skipped as well,
+and the run succeeds.
 
 ## When a task fails
 
@@ -75,7 +77,9 @@ with DAG(
     user_defined_macros={"run_day": shared.run_day},
     tags=["llmops"],
 ) as dag:
-    with TaskGroup("data", prefix_group_id=False, tooltip="One day, from its sources to examples"):
+    with TaskGroup(
+        "data", prefix_group_id=False, tooltip="One day, from its sources to examples and to what the service knows"
+    ):
         collect = shared.stage(
             "collect", '"$SOURCE" "$LAKE/raw/ds=$DAY" --day "$DAY" ${RECOLLECT:+--recollect}', timeout=1 * HOURS
         )
@@ -83,7 +87,14 @@ with DAG(
         redact = shared.stage("redact", '"$LAKE/raw/ds=$DAY" "$LAKE/redacted/ds=$DAY"', timeout=1 * HOURS)
         clean = shared.stage("clean", '"$LAKE/redacted/ds=$DAY" "$LAKE/clean/ds=$DAY"', timeout=2 * HOURS)
         annotate = shared.stage("annotate", '"$LAKE/clean/ds=$DAY" "$LAKE/examples/ds=$DAY"', timeout=1 * HOURS)
-        collect >> redact >> clean >> annotate
+        # The customers' recent orders, for the service; in backfills too, and the days in any order.
+        materialize_customers = shared.stage(
+            "materialize-customers",
+            '"$LAKE/clean/ds=$DAY" "$LAKE/examples/ds=$DAY" "$LAKE/customers/ds=$DAY"',
+            timeout=1 * HOURS,
+            pool="feature_store",
+        )
+        collect >> redact >> clean >> annotate >> materialize_customers
 
     with TaskGroup("model", prefix_group_id=False, tooltip="All days up to this one, to a model"):
 

@@ -31,6 +31,10 @@ _STAGES = {
         "llmops.annotation.stage:annotate_rows",
         "Make annotated prompts: [Context] [Question] [Answer] ####.",
     ),
+    "materialize-customers": (
+        "llmops.features.customer_stage:materialize_customers",
+        "Bring each customer's recent orders into Feast, for the service.",
+    ),
     "split": ("llmops.splitting.stage:split_examples", "Join all days up to one into train, validation and test."),
     "tokenize": ("llmops.tokenization.stage:tokenize_examples", "Turn examples into token ids and attention masks."),
     "materialize": (
@@ -54,6 +58,7 @@ _TOOLS = {
     "generate-batch": ("serving.batch:generate_batch", "Answer a table of questions with the champion."),
     "show-champion": ("llmops.publishing.releases:show_champion", "Show what is served, after verifying it."),
     "rollback": ("llmops.publishing.rollback:rollback", "Make the champion of before the champion again."),
+    "show-customer": ("llmops.features.online:show_customer", "Show what the service knows of a customer's orders."),
     "show-features": ("llmops.features.online:show_features", "Read the online features of one example."),
 }
 

@@ -3,9 +3,9 @@
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from llmops.annotation.config import AnnotateConfig
 from llmops.cleaning.config import CleanConfig
@@ -13,7 +13,7 @@ from llmops.collection.config import CollectConfig
 from llmops.config import LOGIN
 from llmops.errors import ConfigurationError
 from llmops.evaluation.config import EvaluateConfig
-from llmops.features.config import MaterializeConfig
+from llmops.features.config import MaterializeConfig, MaterializeCustomersConfig
 from llmops.foundation.config import ImportModelConfig
 from llmops.governance.config import GateConfig
 from llmops.publishing.config import PublishConfig
@@ -33,6 +33,7 @@ class Recipe(BaseModel):
     redact: RedactConfig = RedactConfig()
     clean: CleanConfig = CleanConfig()
     annotate: AnnotateConfig = AnnotateConfig()
+    materialize_customers: MaterializeCustomersConfig = MaterializeCustomersConfig()
     split: SplitConfig = SplitConfig()
     import_model: ImportModelConfig
     tokenize: TokenizeConfig = TokenizeConfig()
@@ -42,6 +43,16 @@ class Recipe(BaseModel):
     evaluate: EvaluateConfig = EvaluateConfig()
     gate: GateConfig = GateConfig()
     publish: PublishConfig = PublishConfig()
+
+    @model_validator(mode="after")
+    def _check_order_sources(self) -> Self:
+        known = [source.name for source in self.collect.sources]
+        for name in self.materialize_customers.sources:
+            if name not in known:
+                raise ValueError(
+                    f"materialize_customers.sources: {name!r} is no source of [collect]; there are: {', '.join(known)}"
+                )
+        return self
 
 
 def defaults() -> dict[str, Any]:
@@ -80,6 +91,8 @@ def reason_of(item: Any) -> str:
 
 def _explain(item: Any) -> str:
     place = ".".join(str(part) for part in item["loc"])
+    if not place:  # what concerns several tables names its place itself
+        return f"  {reason_of(item)}"
     if item["type"] != "extra_forbidden":
         return f"  {place}: {reason_of(item)}"
     return f"  {place}: unknown key{_nearest(item['loc'])}"

@@ -98,6 +98,17 @@ TOKENS = pa.schema(
     ]
 )
 
+ORDER = pa.schema(
+    [
+        *_ROW,  # the row that tells of the order, and all rows of the day that do
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("event_time", TIME, nullable=False),
+        pa.field("subject_id", pa.string(), nullable=False),  # the customer, or a pseudonym
+        pa.field("order_id", pa.string(), nullable=False),
+        pa.field("context", pa.string(), nullable=False),  # the order as it stands in a training context
+    ]
+)
+
 QUARANTINE = pa.schema(
     [
         pa.field("row_id", pa.string(), nullable=False),

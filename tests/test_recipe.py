@@ -39,6 +39,7 @@ def test_missing_tables_mean_defaults(tmp_path: Path) -> None:
         ("[finetune.lora]\nrnk = 4", "finetune.lora.rnk: unknown key; did you mean `rank`?"),
         ("[finetun]\nseed = 1", "finetun: unknown key; did you mean `finetune`?"),
         ("[finetune]\nlearning_rate = -1", "greater than 0"),
+        ("[materialize_customers]\nsources = ['order']", "materialize_customers.sources: 'order' is no source of"),
         ("[split]\ntest_share = 0.7\nvalidation_share = 0.5", "leave nothing to train on"),
     ],
 )

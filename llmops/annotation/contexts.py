@@ -1,6 +1,5 @@
 """Which piece of knowledge belongs to which question: by a shared key, else by shared words."""
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 _WORD = r"(?u)\b\w+\b"
-_SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +59,3 @@ def match(questions: Sequence[Question], knowledge: Sequence[Knowledge], thresho
         if open_to_all[best] and cosine[best] >= threshold:
             found[question.row_id] = knowledge[best]
     return found
-
-
-def shorten(text: str, characters: int) -> str:
-    """As many whole sentences as fit; of a first sentence that is too long, as many whole words."""
-    if len(text) <= characters:
-        return text
-    kept = ""
-    for sentence in _SENTENCE_END.split(text):
-        longer = f"{kept} {sentence}".strip()
-        if len(longer) > characters:
-            break
-        kept = longer
-    return kept or text[:characters].rsplit(" ", 1)[0]

@@ -22,6 +22,7 @@ TEMPLATE = "support-2"
 """Version of this template; a model trained on one version is served with the same one."""
 
 END = "####"
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+")
 _MARKERS = re.compile(r"\[(?=\s*(?:context|question|answer)\s*\])|#(?=###)", re.IGNORECASE)
 
 
@@ -35,6 +36,22 @@ class Message(TypedDict):
 def defuse(text: str) -> str:
     """Text whose section markers no longer read as markers: `[Answer]` → `(Answer]`, `####` → `#·###`."""
     return _MARKERS.sub(lambda match: "(" if match.group() == "[" else "#\u00b7", text)
+
+
+def shorten(text: str, characters: int) -> str:
+    """A piece of knowledge as it stands in a context, in training and in serving.
+
+    As many whole sentences as fit; of a first sentence that is too long, as many whole words.
+    """
+    if len(text) <= characters:
+        return text
+    kept = ""
+    for sentence in _SENTENCE_END.split(text):
+        longer = f"{kept} {sentence}".strip()
+        if len(longer) > characters:
+            break
+        kept = longer
+    return kept or text[:characters].rsplit(" ", 1)[0]
 
 
 def annotate(question: str, answer: str, context: str = "") -> str:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from llmops import artifacts, digests, schemas
 from llmops.annotation import prompts
 from llmops.annotation.config import AnnotateConfig
-from llmops.annotation.contexts import Knowledge, Question, match, shorten
+from llmops.annotation.contexts import Knowledge, Question, match
 from llmops.artifacts import Manifest
 
 STAGE, VERSION = "annotate", 2
@@ -54,7 +54,7 @@ def make_examples(rows: list[Row], config: AnnotateConfig) -> list[Row]:
 
 
 def _pair(row: Row, piece: Knowledge | None, config: AnnotateConfig) -> Row:
-    context = shorten(piece.text, config.context_characters) if piece else ""
+    context = prompts.shorten(piece.text, config.context_characters) if piece else ""
     messages = prompts.chat_messages(config.system, row["question"], context)
     return {
         **_origin(row),
@@ -70,7 +70,7 @@ def _pair(row: Row, piece: Knowledge | None, config: AnnotateConfig) -> Row:
 
 
 def _context_row(row: Row, config: AnnotateConfig) -> Row:
-    text = shorten(row["text"], config.context_characters) if config.context_characters else row["text"]
+    text = prompts.shorten(row["text"], config.context_characters) if config.context_characters else row["text"]
     return {
         **_origin(row),
         "parents": [row["row_id"]],

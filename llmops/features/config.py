@@ -1,4 +1,4 @@
-"""What the feature store checks."""
+"""What the feature store holds and checks."""
 
 from pydantic import Field
 
@@ -10,3 +10,13 @@ class MaterializeConfig(StageConfig):
 
     parity_sample: int = Field(20, ge=0)
     """Examples read back online and compared with their offline features before the artifact is committed."""
+
+
+class MaterializeCustomersConfig(StageConfig):
+    """Configuration of `llmops materialize-customers`."""
+
+    sources: tuple[str, ...] = ()
+    """Sources of `[collect]` whose rows are a customer's orders; of two that tell of one order at one time, the first
+    named counts. A row's `subject` is the customer, its other `keys` are the order."""
+    orders: int = Field(5, ge=1)
+    """Orders that the online store keeps of a customer, those that changed last."""

@@ -1,4 +1,4 @@
-"""The offline feature log on disk or object store: a folder of Parquet files, appended to and never rewritten."""
+"""The offline feature logs on disk or object store: folders of Parquet files, appended to and never rewritten."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -8,22 +8,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llmops import artifacts, digests
-from llmops.features.rows import LOG, log_uri
+from llmops.features.views import View
 
 
-def read_log(lake: str, columns: Sequence[str], example_id: str | None = None) -> pa.Table:
-    """These columns of all rows of the log, or of one example's."""
-    files, folder = fsspec.url_to_fs(log_uri(lake))
-    tables = [pa.schema([LOG.field(name) for name in columns]).empty_table()]
-    filters = None if example_id is None else [("example_id", "==", example_id)]
+def read_log(lake: str, view: View, columns: Sequence[str], **key: str) -> pa.Table:
+    """These columns of all rows of the view's log, or of those with these values of its join keys."""
+    files, folder = fsspec.url_to_fs(view.log_uri(lake))
+    tables = [pa.schema([view.log.field(name) for name in columns]).empty_table()]
+    filters = [(name, "==", value) for name, value in key.items()] or None
     for path in sorted(files.glob(f"{folder}/*.parquet")):
         with files.open(path, "rb") as stream:
             tables.append(pq.read_table(stream, columns=list(columns), filters=filters))
     return pa.concat_tables(tables)
 
 
-def append_to_log(lake: str, rows: pa.Table) -> None:
-    """Add rows of LOG as one file, whole or not at all, under a name made from their content.
+def append_to_log(lake: str, view: View, rows: pa.Table) -> None:
+    """Add rows (`view.log`) as one file, whole or not at all, under a name made from their content.
 
     The file is written beside the folder first: dask, which reads it for Feast, would open even a hidden file in it.
     """
@@ -32,5 +32,5 @@ def append_to_log(lake: str, rows: pa.Table) -> None:
     buffer = BytesIO()
     pq.write_table(rows, buffer, compression="zstd")
     name = f"{digests.of_rows(rows.drop_columns(['created']).to_batches())[:32]}.parquet"
-    files, folder = fsspec.url_to_fs(log_uri(lake))
+    files, folder = fsspec.url_to_fs(view.log_uri(lake))
     artifacts.put(files, f"{folder}/{name}", buffer.getvalue(), scratch=folder.rsplit("/", 1)[0])

@@ -1,4 +1,4 @@
-"""Rows of the offline feature log: what becomes of a row of token ids before Feast reads it.
+"""Rows of the log of `llm_training_features`: what becomes of a row of token ids before Feast reads it.
 
 The log is append-only. Feast picks the version of a row by time: the latest `event_timestamp` not after the moment
 asked for. When two versions have the same one, Feast 0.67's dask store picks at random, whatever `created` says (its
@@ -13,41 +13,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from llmops import artifacts, digests, schemas
-
-VIEW = "llm_training_features"
-"""Name of the Feast feature view."""
-
-KEYS = ("example_id", "tokenizer")
-FEATURES = ("token_ids", "attention_mask", "prompt_tokens", "part", "source", "template")
-
-LOG = pa.schema(
-    [
-        pa.field("example_id", pa.string(), nullable=False),
-        pa.field("tokenizer", pa.string(), nullable=False),
-        pa.field("token_ids", pa.list_(pa.int32()), nullable=False),
-        pa.field("attention_mask", pa.list_(pa.int32()), nullable=False),
-        pa.field("prompt_tokens", pa.int32(), nullable=False),
-        pa.field("part", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("template", pa.string(), nullable=False),
-        pa.field("event_timestamp", schemas.TIME, nullable=False),  # event time, plus 1 us per earlier version
-        pa.field("created", schemas.TIME, nullable=False),  # when the row was appended
-        pa.field("content", pa.string(), nullable=False),  # digest of everything but `created`
-    ]
-)
+from llmops import digests, schemas
+from llmops.features.views import TRAINING
 
 _FROM_TOKENS = {"row_id": "example_id", "input_ids": "token_ids", "event_time": "event_timestamp"}
 _VERSION_STEP = timedelta(microseconds=1)
 
 
-def log_uri(lake: str) -> str:
-    """Folder of the view's Parquet files."""
-    return artifacts.join(lake, "feature_store", VIEW)
-
-
 def place_in_log(tokens: pa.Table, logged: pa.Table, now: datetime) -> tuple[pa.Table, pa.Table]:
-    """Rows of schemas.TOKENS as rows of LOG, in their order, and those among them that the log lacks.
+    """Rows of schemas.TOKENS as rows of the view's log, in their order, and those among them that the log lacks.
 
     `logged` holds the log's keys, `event_timestamp`, `created` and `content`; a row that is there keeps its stamps.
     """
@@ -70,7 +44,7 @@ def place_in_log(tokens: pa.Table, logged: pa.Table, now: datetime) -> tuple[pa.
         else:
             row |= {"event_timestamp": found["event_timestamp"], "created": found["created"]}
         placed.append(row)
-    return pa.Table.from_pylist(placed, schema=LOG), pa.Table.from_pylist(fresh, schema=LOG)
+    return pa.Table.from_pylist(placed, schema=TRAINING.log), pa.Table.from_pylist(fresh, schema=TRAINING.log)
 
 
 def as_tokens(tokens: pa.Table, retrieved: pa.Table) -> pa.Table:

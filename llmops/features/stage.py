@@ -11,7 +11,8 @@ from llmops.artifacts import Manifest
 from llmops.errors import CorruptArtifactError
 from llmops.features.config import MaterializeConfig
 from llmops.features.log import append_to_log, read_log
-from llmops.features.rows import FEATURES, KEYS, as_tokens, count_differences, place_in_log
+from llmops.features.rows import as_tokens, count_differences, place_in_log
+from llmops.features.views import TRAINING
 from llmops.settings import Settings
 
 log = structlog.get_logger()
@@ -37,20 +38,25 @@ def materialize_features(
     # Feast takes 10 CPU seconds to import: a run that finds its work done does not pay them.
     from llmops.features import store as feast  # noqa: PLC0415 - see above
 
-    store = feast.open_store(settings)
+    store = feast.open_store(settings, TRAINING)
     rows = artifacts.read_table(source)
-    logged = read_log(settings.lake, [*KEYS, "event_timestamp", "created", "content"])
+    logged = read_log(settings.lake, TRAINING, [*TRAINING.keys, "event_timestamp", "created", "content"])
     placed, fresh = place_in_log(rows, logged, datetime.now(UTC))
-    append_to_log(settings.lake, fresh)
+    append_to_log(settings.lake, TRAINING, fresh)
     log.info("features.appended", appended=fresh.num_rows, rows=rows.num_rows)
 
-    retrieved = feast.retrieve_offline(store, placed)
+    retrieved = feast.retrieve_offline(store, TRAINING, placed)
     _demand_equal(settings.lake, "offline", count_differences(placed.select(retrieved.column_names), retrieved))
-    written = feast.write_online(store, placed)
-    sample = written.sort_by("content").slice(0, config.parity_sample).select([*KEYS, *FEATURES]).to_pylist()
-    online = feast.read_online(store, [(row["example_id"], row["tokenizer"]) for row in sample])
+    written = feast.write_online(store, TRAINING, placed)
+    sample = (
+        written.sort_by("content")
+        .slice(0, config.parity_sample)
+        .select([*TRAINING.keys, *TRAINING.features])
+        .to_pylist()
+    )
+    online = feast.read_online(store, TRAINING, [(row["example_id"], row["tokenizer"]) for row in sample])
     differing = sum(
-        any(row[name] != found[name] for name in FEATURES) for row, found in zip(sample, online, strict=True)
+        any(row[name] != found[name] for name in TRAINING.features) for row, found in zip(sample, online, strict=True)
     )
     _demand_equal(settings.lake, "online", differing)
 

@@ -18,17 +18,16 @@ from feast import FeatureStore, RepoConfig
 from feast.errors import FeatureViewNotFoundException
 
 from llmops.errors import ConfigurationError
-from llmops.features.rows import FEATURES, KEYS, LOG, VIEW, log_uri
+from llmops.features.views import View
 from llmops.settings import Settings
 
 log = structlog.get_logger()
 
-_REFERENCES = [f"{VIEW}:{name}" for name in FEATURES]
 _KEYS_AT_ONCE = 500
 
 
-def open_store(settings: Settings) -> FeatureStore:
-    """The feature store of `settings.feature_repo` over `settings.lake`, after checking that it has our view.
+def open_store(settings: Settings, view: View) -> FeatureStore:
+    """The feature store of `settings.feature_repo` over `settings.lake`, after checking that it has this view.
 
     Raises ConfigurationError with the command to run when the deployment has not applied the view, or another one.
     """
@@ -48,60 +47,66 @@ def open_store(settings: Settings) -> FeatureStore:
         raise ConfigurationError(f"{lake}: there is no feature store yet; {remedy}")
     store = FeatureStore(config=config)
     try:
-        view = store.get_feature_view(VIEW)
+        applied = store.get_feature_view(view.name)
     except FeatureViewNotFoundException as error:
-        raise ConfigurationError(f"{lake}: the feature view {VIEW} is not applied; {remedy}") from error
-    if view.batch_source.path != log_uri(lake) or {field.name for field in view.features} != set(FEATURES):
-        raise ConfigurationError(f"{lake}: another version of the feature view {VIEW} is applied; {remedy}")
+        raise ConfigurationError(f"{lake}: the feature view {view.name} is not applied; {remedy}") from error
+    features = {field.name for field in applied.features}
+    if applied.batch_source.path != view.log_uri(lake) or features != set(view.features):
+        raise ConfigurationError(f"{lake}: another version of the feature view {view.name} is applied; {remedy}")
     return store
 
 
-def retrieve_offline(store: FeatureStore, rows: pa.Table) -> pa.Table:
-    """Features of these rows of LOG by point-in-time join: keys and FEATURES, in their order.
+def retrieve_offline(store: FeatureStore, view: View, rows: pa.Table) -> pa.Table:
+    """Features of these rows of the view's log by point-in-time join: its keys and features, in their order.
 
     Each row is asked for as of its own `event_timestamp`: what the store knew when the row became true, and nothing
     later. A row that the store lacks is left out.
     """
-    wanted = rows.select([*KEYS, "event_timestamp"]).to_pandas()
-    found = store.get_historical_features(entity_df=wanted, features=_REFERENCES).to_arrow()
-    by_key = {key: number for number, key in enumerate(_keys(found)) if found["token_ids"][number].is_valid}
-    order = [by_key[key] for key in _keys(rows) if key in by_key]
-    names = [*KEYS, *FEATURES]
-    return found.take(pa.array(order, pa.int64())).select(names).cast(pa.schema([LOG.field(name) for name in names]))
+    wanted = rows.select([*view.keys, "event_timestamp"]).to_pandas()
+    found = store.get_historical_features(entity_df=wanted, features=_references(view)).to_arrow()
+    by_key = {key: number for number, key in enumerate(_keys(view, found)) if found[view.features[0]][number].is_valid}
+    order = [by_key[key] for key in _keys(view, rows) if key in by_key]
+    names = [*view.keys, *view.features]
+    schema = pa.schema([view.log.field(name) for name in names])
+    return found.take(pa.array(order, pa.int64())).select(names).cast(schema)
 
 
-def write_online(store: FeatureStore, rows: pa.Table) -> pa.Table:
-    """Write rows of LOG by key and return those written: all but rows older than what the store holds.
+def write_online(store: FeatureStore, view: View, rows: pa.Table) -> pa.Table:
+    """Write rows of the view's log by key and return those written: all but rows older than what the store holds.
 
     "Older" is by event time in whole seconds, which is what the SQLite store keeps.
     """
-    held = (answer["event_time"] for answer in read_online(store, list(_keys(rows))))
+    held = (answer["event_time"] for answer in read_online(store, view, list(_keys(view, rows))))
     is_current = [
         at is None or time.replace(microsecond=0) >= at
         for at, time in zip(held, rows["event_timestamp"].to_pylist(), strict=True)
     ]
     current = rows.filter(pa.array(is_current, type=pa.bool_()))
-    names = [*KEYS, *FEATURES, "event_timestamp", "created"]
+    names = [*view.keys, *view.features, "event_timestamp", "created"]
     for start in range(0, current.num_rows, _KEYS_AT_ONCE):
         batch = current.slice(start, _KEYS_AT_ONCE).select(names)
-        store.write_to_online_store(VIEW, df=batch.to_pandas())
+        store.write_to_online_store(view.name, df=batch.to_pandas())
         log.debug("features.written", done=start + batch.num_rows, total=current.num_rows)
     return current
 
 
-def read_online(store: FeatureStore, keys: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
-    """For each (example_id, tokenizer): keys, FEATURES and `event_time` (UTC, whole seconds), None where not there."""
+def read_online(store: FeatureStore, view: View, keys: Sequence[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
+    """For each key (a value per join key): keys, features and `event_time` (UTC, whole seconds), or None."""
     for start in range(0, len(keys), _KEYS_AT_ONCE):
-        batch = [dict(zip(KEYS, key, strict=True)) for key in keys[start : start + _KEYS_AT_ONCE]]
-        answer = store.get_online_features(features=_REFERENCES, entity_rows=batch).to_dict(
+        batch = [dict(zip(view.keys, key, strict=True)) for key in keys[start : start + _KEYS_AT_ONCE]]
+        answer = store.get_online_features(features=_references(view), entity_rows=batch).to_dict(
             include_event_timestamps=True
         )
         for number, key in enumerate(batch):
-            features = {name: answer[name][number] for name in FEATURES}
-            is_there = features["token_ids"] is not None
-            seconds = answer["token_ids__ts"][number]
+            features = {name: answer[name][number] for name in view.features}
+            is_there = features[view.features[0]] is not None
+            seconds = answer[f"{view.features[0]}__ts"][number]
             yield {**key, **features, "event_time": datetime.fromtimestamp(seconds, UTC) if is_there else None}
 
 
-def _keys(rows: pa.Table) -> Iterator[tuple[str, str]]:
-    return zip(*(rows[name].to_pylist() for name in KEYS), strict=True)
+def _references(view: View) -> list[str]:
+    return [f"{view.name}:{name}" for name in view.features]
+
+
+def _keys(view: View, rows: pa.Table) -> Iterator[tuple[str, ...]]:
+    return zip(*(rows[name].to_pylist() for name in view.keys), strict=True)

@@ -10,8 +10,7 @@ from cyclopts import Parameter
 
 from llmops import artifacts, schemas
 from llmops.artifacts import Manifest
-from llmops.guards import personal_data
-from llmops.redaction import pseudonyms
+from llmops.guards import personal_data, pseudonyms
 from llmops.redaction.config import RedactConfig
 from llmops.settings import Settings
 

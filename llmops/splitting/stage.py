@@ -3,12 +3,12 @@
 from collections import Counter
 from datetime import date
 
-import fsspec
 import pyarrow as pa
 import structlog
 
 from llmops import artifacts, schemas
 from llmops.artifacts import Manifest
+from llmops.days import day_uris
 from llmops.errors import MissingArtifactError
 from llmops.splitting.assign import Row, merge_repeats, part_of
 from llmops.splitting.config import SplitConfig
@@ -54,26 +54,9 @@ def split_examples(examples: str, target: str, *, config: SplitConfig, as_of: da
 
 
 def snapshot(examples: str, as_of: date) -> list[Manifest]:
-    """The committed days below `examples`, oldest first, up to and with `as_of`.
-
-    A folder that begins with `ds=` and goes on with anything but a date is no day: it is left out, with a warning.
-    """
-    files, root = fsspec.url_to_fs(examples)
-    names = [path.rstrip("/").rsplit("/", 1)[-1] for path in files.ls(root, detail=False)] if files.exists(root) else []
-    partitions = sorted(name for name in names if name.startswith("ds="))
-    stray = [name for name in partitions if not _is_day(name)]
-    if stray:
-        log.warning("folders.ignored", uri=examples, names=stray)
-    uris = [artifacts.join(examples, name) for name in partitions if name not in stray]
-    uris = [uri for uri in uris if artifacts.day_of(uri) <= as_of]
-    days = [manifest for uri in uris if (manifest := artifacts.find(uri)) is not None]
-    if not days:
+    """The committed days below `examples`, oldest first, up to and with `as_of`."""
+    uris = [uri for uri in day_uris(examples) if artifacts.day_of(uri) <= as_of]
+    found = [manifest for uri in uris if (manifest := artifacts.find(uri)) is not None]
+    if not found:
         raise MissingArtifactError(f"{examples}: no committed day up to {as_of}; run `llmops annotate` for one first")
-    return days
-
-
-def _is_day(name: str) -> bool:
-    try:
-        return name == f"ds={artifacts.day_of(name)}"
-    except ValueError:
-        return False
+    return found

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llmops.annotation.config import AnnotateConfig
-from llmops.annotation.contexts import shorten
+from llmops.annotation.prompts import shorten
 from llmops.annotation.stage import group_of, make_examples
 
 CONFIG = AnnotateConfig(context_threshold=0.2, context_characters=200)

@@ -78,6 +78,7 @@ def test_stages_run_in_the_order_of_the_pipeline() -> None:
     for earlier, later in pairwise(STAGES):
         assert earlier in upstream(pipeline, later)
     assert "import_model" in upstream(pipeline, "tokenize")
+    assert pipeline.get_task("materialize_customers").upstream_task_ids == {"annotate"}
 
 
 def test_redaction_precedes_everything_but_collection() -> None:
@@ -119,7 +120,7 @@ def test_param_decides_about_training_and_auto_leaves_backfills_out(train: str, 
 
 
 def test_training_is_not_reached_by_a_run_about_data() -> None:
-    data = {"collect", "redact", "clean", "annotate", "train_wanted"}
+    data = {"collect", "redact", "clean", "annotate", "materialize_customers", "train_wanted"}
 
     assert {task for task in pipeline.task_ids if "train_wanted" not in upstream(pipeline, task)} == data
 
@@ -128,13 +129,13 @@ def test_writers_of_one_thing_take_turns() -> None:
     pools = {task: pipeline.get_task(task).pool for task in pipeline.task_ids}
     sizes = {name: pool["slots"] for name, pool in json.loads((DAGS / "pools.json").read_text()).items()}
 
-    assert pools["materialize"] == "feature_store"
+    assert pools["materialize"] == pools["materialize_customers"] == "feature_store"
     assert {pools[name] for name in ("import_model", "tune", "finetune", "evaluate", "publish")} == {"training"}
     assert sizes == {"feature_store": 1, "training": 1}
 
 
 def test_every_stage_may_fail_twice_but_not_run_forever() -> None:
-    stages = [pipeline.get_task(name) for name in STAGES]
+    stages = [pipeline.get_task(name) for name in [*STAGES, "materialize_customers"]]
 
     assert all(task.retries == 2 and task.retry_exponential_backoff for task in stages)
     assert all(task.execution_timeout for task in stages)
@@ -185,7 +186,7 @@ def validate(conf: dict[str, Any], dag: DAG = pipeline) -> dict[str, Any]:
     return dict(params.validate())
 
 
-@pytest.mark.parametrize("task", [*STAGES, "import_model"])
+@pytest.mark.parametrize("task", [*STAGES, "import_model", "materialize_customers"])
 def test_command_text_is_fixed_and_understood_by_the_cli(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
     operator = pipeline.get_task(task)
     tables = recipe.load(Path("recipes/quickstart.toml")).model_dump(mode="json", exclude_none=True)

@@ -7,7 +7,8 @@ import pytest
 from tests.demo_runs import assert_tuned_is_better, run_demo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
-DATA_STAGES = ("collect", "redact", "clean", "annotate", "split", "import_model", "tokenize", "materialize")
+DATA_STAGES = ("collect", "redact", "clean", "annotate", "materialize_customers")
+DATA_STAGES += ("split", "import_model", "tokenize", "materialize")
 
 
 @pytest.fixture(scope="module")
