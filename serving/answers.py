@@ -4,7 +4,7 @@ An `Answering` holds a place in the queue and a lease on its model until it is c
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from time import monotonic, time
@@ -28,6 +28,8 @@ class Answering:
     metrics: Metrics
     held: ExitStack
     """What is given back at the end: the place, the lease."""
+    spend: Callable[[int], Awaitable[None]]
+    """Counts the tokens that the answer cost, also when it was left."""
     timeout_seconds: float
     created: int = field(default_factory=lambda: int(time()))
     """Seconds since the epoch."""
@@ -62,6 +64,8 @@ class Answering:
         """Stop generating and give back what is held."""
         try:
             await self._source.aclose()
+            if self.completion_tokens:
+                await self.spend(len(self.job.prompt) + self.completion_tokens)
         finally:
             self.held.close()
 

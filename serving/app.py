@@ -45,6 +45,8 @@ async def _lifespan(service: Service, on_failure: Callable[[], None] | None, _: 
     following.cancel()
     await asyncio.wait({following})
     await service.models.close()
+    await service.limits.close()
+    service.customers.close()
 
 
 async def _follow(service: Service, on_failure: Callable[[], None] | None) -> None:
@@ -68,6 +70,8 @@ async def _follow(service: Service, on_failure: Callable[[], None] | None) -> No
 
 
 async def _take_over(service: Service) -> None:
+    if service.models.lineup is None:
+        await service.customers.open()
     if await service.models.follow() and service.models.lineup is not None:
         service.metrics.lined_up(service.models.lineup.shares)
 

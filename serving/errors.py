@@ -27,10 +27,19 @@ _LONGEST_MESSAGE = 500
 class ServiceError(Exception):
     """A request that is not answered, on purpose."""
 
-    def __init__(self, status: int, kind: str, message: str, *, retry_after_seconds: int | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        message: str,
+        *,
+        retry_after_seconds: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status, self.kind, self.message = status, kind, message
-        self.headers = {} if retry_after_seconds is None else {"Retry-After": str(retry_after_seconds)}
+        wait = {} if retry_after_seconds is None else {"Retry-After": str(retry_after_seconds)}
+        self.headers = {**wait, **(headers or {})}
 
 
 def install(app: FastAPI) -> None:

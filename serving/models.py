@@ -21,6 +21,8 @@ from serving.engines.contract import Adapter, BaseModel, Engine
 from serving.releases import Named
 from serving.settings import ServingSettings
 
+DEPLOYED = "champion"
+"""The name under which everybody may ask; a challenger answers some of it while it is tried."""
 log = structlog.get_logger()
 
 
@@ -78,7 +80,7 @@ class Lineup:
         Who asks for the champion gets the challenger if the user is among its share: always the same users, and with a
         larger share those of the smaller one too. None when nothing has that name.
         """
-        if asked == "champion":
+        if asked == DEPLOYED:
             return self.challenger if self.challenger and self._is_in_share(user) else self.champion
         if asked == "base":
             return self.base

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from llmops.governance.access.authentication import Authenticator
+from llmops.governance.access.identity import Allowance
+from llmops.governance.access.limits import Limits
 from serving.admission import Places
+from serving.customers import Customers
 from serving.metrics import Metrics
 from serving.models import Models
 from serving.settings import ServingSettings
@@ -10,16 +14,26 @@ from serving.settings import ServingSettings
 
 @dataclass
 class Service:
-    """State of one process: nothing is loaded at first."""
+    """State of one process: nothing is loaded at first. Belongs to one event loop."""
 
     settings: ServingSettings
     models: Models = field(init=False)
     places: Places = field(init=False)
     metrics: Metrics = field(init=False)
+    authenticator: Authenticator = field(init=False)
+    limits: Limits = field(init=False)
+    customers: Customers = field(init=False)
     failure: BaseException | None = None
     """Why nothing could be loaded."""
 
     def __post_init__(self) -> None:
+        platform = self.settings.platform
         self.models = Models(self.settings)
         self.places = Places(self.settings.queue_size)
         self.metrics = Metrics(self.places)
+        self.authenticator = Authenticator(platform)
+        self.limits = Limits(
+            platform.access_limit_storage,
+            default=Allowance(platform.access_requests_per_minute, platform.access_tokens_per_day),
+        )
+        self.customers = Customers(self.settings)

@@ -38,6 +38,11 @@ class ServingSettings(BaseSettings):
     follow_seconds: float = Field(2.0, gt=0)
     """How often the service looks whether another release was named."""
 
+    customer_context: bool = True
+    """Whether a request may name a customer, whose recent orders then become part of the context; reads Feast."""
+    customer_context_characters: int = Field(1_200, ge=0)
+    """Most of them that go into the context."""
+
     max_prompt_characters: int = Field(8_000, ge=1, le=1_000_000)
     """Longest prompt, all messages and the context together; more is answered 413 before anything is tokenised."""
     max_prompt_tokens: int = Field(1_024, ge=1)

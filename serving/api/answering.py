@@ -3,32 +3,45 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from serving.admission import make_job, refuse_characters
+from llmops.errors import AccessUnavailableError
+from llmops.governance.access.identity import Identity
+from llmops.governance.access.roles import Action
+from serving.admission import RETRY_SOON, make_job, refuse_characters
 from serving.answers import Answering
+from serving.api.dependencies import require
 from serving.engines.contract import Piece
 from serving.errors import ServiceError
-from serving.models import Lineup
+from serving.models import DEPLOYED, Lineup
 from serving.schemas import GenerateRequest
 from serving.service import Service
 from serving.stops import StopFilter
 
 
-async def begin(body: GenerateRequest, request: Request, service: Service, lineup: Lineup) -> Answering:
+async def begin(
+    body: GenerateRequest, request: Request, service: Service, lineup: Lineup, caller: Identity
+) -> Answering:
     """Admit a question; ServiceError says why not. Whoever gets the `Answering` closes it."""
     request_id = str(request.state.request_id)
     refuse_characters(body, service.settings)
-    model = lineup.choose(body.model, body.user or "")
+    if body.model != DEPLOYED:
+        require(caller, Action.CHOOSE_MODEL)
+    model = lineup.choose(body.model, body.user or body.customer_id or caller.account)
     if model is None:
         raise ServiceError(404, "unknown_model", "no model of that name is served; GET /v1/models lists those that are")
+    await _require_budget(service, caller)
     with ExitStack() as held:
         held.enter_context(service.places.one())
         held.enter_context(model.lease())
+        if body.customer_id is not None:
+            require(caller, Action.READ_CUSTOMER_CONTEXT)
+            body = _with_context(body, await service.customers.context(body.customer_id))
         job = await make_job(body, model, service.settings)
         request.state.log_fields.update(
             {
@@ -48,9 +61,27 @@ async def begin(body: GenerateRequest, request: Request, service: Service, lineu
             StopFilter(body.stop),
             service.metrics,
             held.pop_all(),
+            partial(service.limits.spend, caller),
             service.settings.request_timeout_seconds,
         )
     raise AssertionError("unreachable")
+
+
+async def _require_budget(service: Service, caller: Identity) -> None:
+    """429 for an account whose tokens of the day are spent."""
+    try:
+        if not await service.limits.has_budget(caller):
+            wait = await service.limits.seconds_to_budget(caller)
+            raise ServiceError(429, "budget_spent", "the day's tokens are spent", retry_after_seconds=wait)
+    except AccessUnavailableError as error:
+        raise ServiceError(
+            503, "access_unavailable", "the budget cannot be checked now; try again", retry_after_seconds=RETRY_SOON
+        ) from error
+
+
+def _with_context(body: GenerateRequest, found: str) -> GenerateRequest:
+    context = "\n".join(text for text in (found, body.context) if text)
+    return body.model_copy(update={"context": context or None})
 
 
 async def whole(answering: Answering, request: Request) -> str:

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from serving import errors
 from serving.answers import Answering
 from serving.api.answering import begin, stream, whole
-from serving.api.dependencies import LineupDep, ServiceDep
+from serving.api.dependencies import GeneratorDep, LineupDep, ServiceDep
 from serving.engines.contract import Piece
 from serving.errors import ServiceError
 from serving.schemas import Body, GenerateRequest, GenerateResponse, Usage
@@ -29,14 +29,14 @@ class TextEvent(Body):
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def generate(
-    body: GenerateRequest, request: Request, service: ServiceDep, lineup: LineupDep
+    body: GenerateRequest, request: Request, service: ServiceDep, caller: GeneratorDep, lineup: LineupDep
 ) -> GenerateResponse | StreamingResponse:
     """Answer a customer's question.
 
     With `stream`, the answer is a series of server-sent events: `text` (`{"text": …}`) as often as there is more, then
     `done` with the same object as without `stream`; or `error` with an error in the usual shape.
     """
-    answering = await begin(body, request, service, lineup)
+    answering = await begin(body, request, service, lineup, caller)
     if body.stream:
         return await stream(answering, request, partial(_events, answering, request))
     return _response(answering, await whole(answering, request))

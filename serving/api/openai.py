@@ -5,37 +5,39 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 
+from llmops.governance.access.roles import Action
 from serving import errors
 from serving.answers import Answering
 from serving.api.answering import begin, stream, whole
-from serving.api.dependencies import LineupDep, ServiceDep
+from serving.api.dependencies import GeneratorDep, LineupDep, ServiceDep, allowed
 from serving.api.openai_schemas import ChatRequest, CompletionRequest, ModelCard, ModelList
 from serving.engines.contract import Piece
 from serving.errors import ServiceError
+from serving.models import DEPLOYED
 from serving.schemas import GenerateRequest
 
 router = APIRouter(prefix="/v1", tags=["OpenAI's API"], responses=errors.DOCUMENTED)
 Kind = Literal["chat.completion", "text_completion"]
 
 
-@router.get("/models")
+@router.get("/models", dependencies=[Depends(allowed(Action.LIST_MODELS))])
 async def models(lineup: LineupDep) -> ModelList:
     """Everything that can be asked: the champion first."""
-    names = ["champion", *(model.version for model in lineup.models)]
+    names = [DEPLOYED, *(model.version for model in lineup.models)]
     return ModelList(data=[ModelCard(id=name) for name in names])
 
 
 @router.post("/chat/completions", response_model=None)
 async def chat_completions(
-    body: ChatRequest, request: Request, service: ServiceDep, lineup: LineupDep
+    body: ChatRequest, request: Request, service: ServiceDep, caller: GeneratorDep, lineup: LineupDep
 ) -> dict[str, Any] | StreamingResponse:
     """Answer a conversation; with `stream`, in chunks."""
-    answering = await begin(_question(body), request, service, lineup)
+    answering = await begin(_question(body), request, service, lineup, caller)
     if body.stream:
         return await stream(answering, request, partial(_chunks, answering, request, "chat.completion", body.usage))
     text = await whole(answering, request)
@@ -44,10 +46,10 @@ async def chat_completions(
 
 @router.post("/completions", response_model=None)
 async def completions(
-    body: CompletionRequest, request: Request, service: ServiceDep, lineup: LineupDep
+    body: CompletionRequest, request: Request, service: ServiceDep, caller: GeneratorDep, lineup: LineupDep
 ) -> dict[str, Any] | StreamingResponse:
     """Answer a question as `/generate` does: the model was trained on questions, so a prompt is one."""
-    answering = await begin(_question(body), request, service, lineup)
+    answering = await begin(_question(body), request, service, lineup, caller)
     if body.stream:
         return await stream(answering, request, partial(_chunks, answering, request, "text_completion", body.usage))
     text = await whole(answering, request)

@@ -81,6 +81,10 @@ class ChatRequest(_Request):
     """The newer name of `max_tokens`, which it goes before."""
     context: Text | None = None
     """Knowledge to answer the last question from (not in OpenAI's API)."""
+    customer_id: Name | None = None
+    """The customer who asks (not in OpenAI's API)."""
+    consent: bool = False
+    """Whether the exchange may be kept, without personal data (not in OpenAI's API)."""
     logprobs: Literal[False] | None = None
     response_format: dict[Literal["type"], Literal["text"]] | None = None
 
@@ -88,7 +92,8 @@ class ChatRequest(_Request):
         """The same as `/generate` takes it."""
         longest = self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
         messages = [message.turn() for message in self.messages]
-        return GenerateRequest(messages=messages, context=self.context, **self._common(longest))
+        extra: dict[str, Any] = {"context": self.context, "customer_id": self.customer_id, "consent": self.consent}
+        return GenerateRequest(messages=messages, **extra, **self._common(longest))
 
 
 class CompletionRequest(_Request):

@@ -1,10 +1,11 @@
 """The routes for machines that watch: liveness, readiness, metrics."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from serving.api.dependencies import LineupDep, ServiceDep
+from llmops.governance.access.roles import Action
+from serving.api.dependencies import LineupDep, ServiceDep, allowed
 from serving.schemas import Health, Readiness
 
 router = APIRouter(tags=["probes"])
@@ -22,7 +23,7 @@ async def readyz(lineup: LineupDep) -> Readiness:
     return Readiness(model=lineup.champion.version)
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get("/metrics", response_class=PlainTextResponse, dependencies=[Depends(allowed(Action.READ_METRICS))])
 async def metrics(service: ServiceDep) -> PlainTextResponse:
     """Counters and histograms in Prometheus' text format."""
     return PlainTextResponse(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
 from llmops.artifacts import Manifest
+from llmops.governance.access import keys
+from llmops.governance.access.keystore import KeyStore
+from llmops.governance.access.roles import Role
 from llmops.settings import Settings
 from serving.app import create_app
 from serving.releases import ReleaseFiles, open_release, read_named
@@ -42,13 +46,22 @@ class _Servers:
     def __init__(self) -> None:
         self._running: list[tuple[uvicorn.Server, threading.Thread, httpx.Client]] = []
 
-    def start(self, platform: Settings, **limits: Any) -> httpx.Client:
-        given = {"threads": 1, "engine": "transformers", "follow_seconds": 0.1, **limits}
-        settings = ServingSettings(platform=platform, **given)
+    def start(self, platform: Settings, role: Role | None = Role.DEVELOPER, **limits: Any) -> httpx.Client:
+        given = {
+            "threads": 1,
+            "engine": "transformers",
+            "follow_seconds": 0.1,
+            "customer_context": False,
+            "platform": platform.model_copy(update={"access_requests_per_minute": 1_000_000}),
+            **limits,
+        }
+        settings = ServingSettings(**given)
         config = uvicorn.Config(create_app(settings), port=0, log_config=None, access_log=False)
         server, listening = uvicorn.Server(config), config.bind_socket()
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        client = httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=60)
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        headers = {"Authorization": f"Bearer {make_key(platform, role)}"} if role else {}
+        client = httpx.Client(base_url=address, headers=headers, timeout=60)
         self._running.append((server, thread, client))
         thread.start()
         poll(lambda: is_ready(client), timeout_seconds=180)
@@ -81,6 +94,18 @@ def serve_lake() -> Iterator[ServeLake]:
 def client(serve: Serve) -> httpx.Client:
     """A client of a server with the default limits."""
     return serve()
+
+
+def make_key(platform: Settings, role: Role) -> str:
+    """A new API key."""
+    return keys.create(
+        KeyStore(platform.access_keys), role=role, subject="tests", now=datetime.now(UTC), lifetime_days=1
+    )
+
+
+def key_of(client: httpx.Client) -> str:
+    """The key that a client sends."""
+    return client.headers["Authorization"].removeprefix("Bearer ")
 
 
 @contextmanager

@@ -10,10 +10,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from llmops.governance.access.roles import Role
 from llmops.settings import Settings
 from serving.app import create_app
 from serving.settings import ServingSettings
-from tests.serving.conftest import Serve
+from tests.serving.conftest import Serve, make_key
 
 _USER, _ASSISTANT = {"role": "user", "content": "secretword"}, {"role": "assistant", "content": "secretword"}
 
@@ -168,10 +169,12 @@ def test_other_addresses_are_refused_in_the_same_shape(
 
 def _call(app: FastAPI, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
     """Call the app without a server, and so without its lifespan."""
+    platform = app.state.service.settings.platform
+    headers = {"Authorization": f"Bearer {make_key(platform, Role.USER)}"}
 
     async def call() -> httpx.Response:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=headers) as client:
             return await (client.get(path) if body is None else client.post(path, json=body))
 
     return asyncio.run(call())
@@ -190,7 +193,7 @@ def test_until_the_model_is_loaded_only_the_process_answers(published: Settings)
 
 
 def test_a_service_that_cannot_load_says_so(tmp_path: Path) -> None:
-    nothing = Settings(lake=str(tmp_path), trusted_key=tmp_path / "trusted.pem")
+    nothing = Settings(home=tmp_path, lake=str(tmp_path), trusted_key=tmp_path / "trusted.pem")
     failed = threading.Event()
     app = create_app(ServingSettings(platform=nothing), on_failure=failed.set)
 

@@ -7,13 +7,15 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_openai import ChatOpenAI
 
+from tests.serving.conftest import key_of
+
 _QUESTION = "Where is my parcel?"
 _MESSAGES: list[dict[str, str]] = [{"role": "user", "content": _QUESTION}]
 
 
 @pytest.fixture(scope="module")
 def openai_client(client: httpx.Client) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{client.base_url}/v1", api_key="none", max_retries=0)
+    return openai.OpenAI(base_url=f"{client.base_url}/v1", api_key=key_of(client), max_retries=0)
 
 
 def _generate(client: httpx.Client, **body: object) -> dict[str, object]:
@@ -115,7 +117,9 @@ def test_parts_of_a_message_and_the_newer_names_are_understood(
 
 
 def test_langchain_chain_ends_in_the_answer(client: httpx.Client) -> None:
-    model = ChatOpenAI(base_url=f"{client.base_url}/v1", api_key="none", model="champion", temperature=0, max_retries=0)  # type: ignore[arg-type,call-arg]
+    model = ChatOpenAI(
+        base_url=f"{client.base_url}/v1", api_key=key_of(client), model="champion", temperature=0, max_retries=0
+    )  # type: ignore[arg-type,call-arg]
     chain = ChatPromptTemplate.from_messages([("user", "Where is my {thing}?")]) | model | StrOutputParser()
 
     expected = _generate(client, temperature=0)["answer"]

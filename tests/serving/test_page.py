@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
-from tests.serving.conftest import Serve
+from tests.serving.conftest import Serve, key_of
 
 _QUESTION = "Where is my parcel?"
 
@@ -25,7 +25,7 @@ def page_of_server(client: httpx.Client) -> Iterator[Page]:
 
 
 @pytest.fixture
-def page(page_of_server: Page) -> Iterator[Page]:
+def page(page_of_server: Page, client: httpx.Client) -> Iterator[Page]:
     """The page, opened anew; an error in its script or against its policy fails the test."""
     errors: list[str] = []
 
@@ -34,7 +34,8 @@ def page(page_of_server: Page) -> Iterator[Page]:
             errors.append(message.text)
 
     page_of_server.on("console", hear)
-    page_of_server.goto("/")
+    page_of_server.goto(f"/#key={key_of(client)}")
+    page_of_server.reload()
     yield page_of_server
     page_of_server.remove_listener("console", hear)
     assert errors == []
@@ -99,7 +100,7 @@ def test_enter_sends_and_shift_enter_does_not(page: Page) -> None:
 
 def test_refusal_is_announced_in_words(serve: Serve, page_of_server: Page) -> None:
     client = serve(max_prompt_characters=10)
-    page_of_server.goto(str(client.base_url))
+    page_of_server.goto(f"{client.base_url}/#key={key_of(client)}")
 
     _ask(page_of_server)
 

@@ -26,6 +26,9 @@ _SECRET = "secretword"
 def _service(settings: Settings, log: Path, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
     variables = {
         "LLMOPS_LAKE": settings.lake,
+        "LLMOPS_ACCESS_KEYS": str(settings.access_keys),
+        "LLMOPS_SERVING_ENGINE": "transformers",
+        "LLMOPS_SERVING_CUSTOMER_CONTEXT": "false",
         "LLMOPS_TRUSTED_KEY": str(settings.trusted_key),
         "LLMOPS_LOG_FORMAT": "json",
         "LLMOPS_SERVING_PORT": "0",
