@@ -16,6 +16,7 @@ from llmops.evaluation.config import EvaluateConfig
 from llmops.features.config import MaterializeConfig
 from llmops.foundation.config import ImportModelConfig
 from llmops.governance.config import GateConfig
+from llmops.monitoring.interactions.config import StoreInteractionsConfig
 from llmops.publishing.config import PublishConfig
 from llmops.redaction.config import RedactConfig
 from llmops.splitting.config import SplitConfig
@@ -42,6 +43,7 @@ class Recipe(BaseModel):
     evaluate: EvaluateConfig = EvaluateConfig()
     gate: GateConfig = GateConfig()
     publish: PublishConfig = PublishConfig()
+    store_interactions: StoreInteractionsConfig = StoreInteractionsConfig()
 
 
 def defaults() -> dict[str, Any]:
