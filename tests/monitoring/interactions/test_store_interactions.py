@@ -130,6 +130,16 @@ def test_late_feedback_stores_the_exchange_again_on_its_own_day(tmp_path: Path) 
     assert store(tmp_path).digest == first.digest  # a stored day stays
 
 
+def test_refused_feedback_does_not_store_the_exchange_again(tmp_path: Path) -> None:
+    a_day_on = NOON + timedelta(days=1)
+    write(tmp_path / "spool", exchange(1), feedback(1, subject=OLA, rating="good", event_time=a_day_on))
+
+    manifest = store(tmp_path, a_day_on.date())
+
+    assert rows_of(manifest) == {}
+    assert rules_of(manifest) == ["another_subject"]
+
+
 @pytest.mark.parametrize(("days", "rules"), [(3, []), (2, ["unknown_answer"])])
 def test_answers_are_looked_for_so_many_days_back(tmp_path: Path, days: int, rules: list[str]) -> None:
     write(tmp_path / "spool", exchange(1), feedback(1, rating="good", event_time=NOON + timedelta(days=3)))
