@@ -49,6 +49,10 @@ _STAGES = {
     ),
     "gate": ("llmops.governance.stage:gate_candidate", "Decide whether the candidate may be published, and why."),
     "publish": ("llmops.publishing.stage:publish_release", "Sign a release and make it the champion."),
+    "store-interactions": (
+        "llmops.monitoring.interactions.stage:store_interactions",
+        "Store one day of consented exchanges and of what users said about them.",
+    ),
 }
 _TOOLS = {
     "create-keys": (
@@ -59,6 +63,10 @@ _TOOLS = {
     "show-champion": ("llmops.publishing.releases:show_champion", "Show what is served, after verifying it."),
     "rollback": ("llmops.publishing.rollback:rollback", "Make the champion of before the champion again."),
     "show-customer": ("llmops.features.online:show_customer", "Show what the service knows of a customer's orders."),
+    "show-interactions": (
+        "llmops.monitoring.interactions.show:show_interactions",
+        "Show one stored day of exchanges and feedback; text only on request.",
+    ),
     "show-features": ("llmops.features.online:show_features", "Read the online features of one example."),
 }
 

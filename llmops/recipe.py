@@ -16,6 +16,7 @@ from llmops.evaluation.config import EvaluateConfig
 from llmops.features.config import MaterializeConfig, MaterializeCustomersConfig
 from llmops.foundation.config import ImportModelConfig
 from llmops.governance.config import GateConfig
+from llmops.monitoring.interactions.config import StoreInteractionsConfig
 from llmops.publishing.config import PublishConfig
 from llmops.redaction.config import RedactConfig
 from llmops.splitting.config import SplitConfig
@@ -43,6 +44,7 @@ class Recipe(BaseModel):
     evaluate: EvaluateConfig = EvaluateConfig()
     gate: GateConfig = GateConfig()
     publish: PublishConfig = PublishConfig()
+    store_interactions: StoreInteractionsConfig = StoreInteractionsConfig()
 
     @model_validator(mode="after")
     def _check_order_sources(self) -> Self:

@@ -109,6 +109,26 @@ ORDER = pa.schema(
     ]
 )
 
+INTERACTIONS = pa.schema(
+    [
+        *_ROW,  # row_id: the answer's id; of one answer's rows, the one of the newest day counts
+        pa.field("event_time", TIME, nullable=False),  # when the answer was given
+        pa.field("feedback_time", TIME),  # when something was last said about it
+        pa.field("subject_id", pa.string(), nullable=False),  # pseudonym of whoever asked
+        pa.field("model", pa.string(), nullable=False),  # version of the release that answered
+        pa.field("template", pa.string(), nullable=False),  # version of the prompt template
+        pa.field("has_consent", pa.bool_(), nullable=False),  # False: there is no text
+        pa.field("question", pa.string()),
+        pa.field("context", pa.string()),
+        pa.field("answer", pa.string()),
+        pa.field("corrected_answer", pa.string()),
+        pa.field("rating", pa.string()),  # good or bad
+        pa.field("redactions", STRINGS, nullable=False),  # types found, one per finding
+        pa.field("is_trainable", pa.bool_(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),  # why it may train or not, in a word
+    ]
+)
+
 QUARANTINE = pa.schema(
     [
         pa.field("row_id", pa.string(), nullable=False),
