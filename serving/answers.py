@@ -30,6 +30,8 @@ class Answering:
     """What is given back at the end: the place, the lease."""
     spend: Callable[[int], Awaitable[None]]
     """Counts the tokens that the answer cost, also when it was left."""
+    keep: Callable[[str], None]
+    """Keeps the whole answer, as far as its user allows."""
     timeout_seconds: float
     created: int = field(default_factory=lambda: int(time()))
     """Seconds since the epoch."""

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from llmops.errors import LlmopsError
 from serving import errors
-from serving.api import generate, openai, page, probes
+from serving.api import feedback, generate, openai, page, probes
 from serving.middleware import AccessLog, BodyLimit
 from serving.service import Service
 from serving.settings import ServingSettings
@@ -31,7 +31,7 @@ def create_app(settings: ServingSettings | None = None, on_failure: Callable[[],
     app.state.service = service
     app.add_middleware(BodyLimit, max_bytes=settings.max_prompt_characters * _BYTES_PER_CHARACTER + _OTHER_FIELDS_BYTES)
     app.add_middleware(AccessLog, metrics=service.metrics)
-    for routes in (page, generate, openai, probes):
+    for routes in (page, generate, openai, feedback, probes):
         app.include_router(routes.router)
     app.mount("/page", page.files)
     errors.install(app)
@@ -45,6 +45,7 @@ async def _lifespan(service: Service, on_failure: Callable[[], None] | None, _: 
     following.cancel()
     await asyncio.wait({following})
     await service.models.close()
+    await service.interactions.close()
     await service.limits.close()
     service.customers.close()
 
@@ -71,6 +72,7 @@ async def _follow(service: Service, on_failure: Callable[[], None] | None) -> No
 
 async def _take_over(service: Service) -> None:
     if service.models.lineup is None:
+        await service.interactions.open()
         await service.customers.open()
     if await service.models.follow() and service.models.lineup is not None:
         service.metrics.lined_up(service.models.lineup.shares)

@@ -1,13 +1,29 @@
 """What `/metrics` tells Prometheus: times to the first token and between tokens, tokens, the queue, outcomes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from serving.admission import Places
 
 _FIRST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
 _BETWEEN = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8)
+
+
+class _Interactions(Collector):
+    def __init__(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        """The counters as they stand."""
+        found = CounterMetricFamily(
+            "llmops_interactions", "Exchanges and feedback by what became of them.", labels=["fate"]
+        )
+        for fate, number in self._counts().items():
+            found.add_metric([fate], number)
+        yield found
 
 
 class Metrics:
@@ -65,6 +81,10 @@ class Metrics:
     def ended(self, route: str, status: int, error: str) -> None:
         """Count a request by its outcome; `error` is its kind, or empty."""
         self._requests.labels(route, str(status), error).inc()
+
+    def tell_interactions(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        """Tell what became of the records of interactions, read when somebody looks."""
+        self._registry.register(_Interactions(counts))
 
     def lined_up(self, shares: Mapping[str, float]) -> None:
         """Tell who answers: the share of users of each release."""

@@ -77,6 +77,11 @@ class GenerateRequest(Body):
         given = [self.prompt, self.context, *(item.content for item in self.messages or ())]
         return [text for text in given if text]
 
+    @property
+    def question(self) -> str:
+        """What is asked: the prompt, or the last turn."""
+        return self.messages[-1].content if self.messages else str(self.prompt)
+
     def conversation(self, system: str) -> list[prompts.Message]:
         """The messages to render; `system` opens those that bring no system message of their own.
 
@@ -88,6 +93,34 @@ class GenerateRequest(Body):
         question = given.pop()["content"] if given else str(self.prompt)
         opening, last = prompts.chat_messages(system, question, self.context or "")
         return [opening, *given, last]
+
+
+class FeedbackRequest(Body):
+    """What the reader of an answer says about it; `user` and `customer_id` are those that the question named."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32,64}$")]
+    """The answer's id."""
+    rating: Literal["good", "bad"] | None = None
+    """Whether it helped."""
+    corrected_answer: Annotated[str, StringConstraints(max_length=20_000)] | None = None
+    """What the answer should have been."""
+    consent: bool
+    """Whether the question, the answer and this may be kept, without personal data, to improve the model. The last word
+    counts: `false` also withdraws what was agreed to with the question."""
+    user: Name | None = None
+    customer_id: Name | None = None
+
+    @model_validator(mode="after")
+    def _say_something(self) -> Self:
+        if self.rating is None and not (self.corrected_answer and self.corrected_answer.strip()):
+            raise ValueError("give a `rating`, a `corrected_answer`, or both")
+        return self
+
+
+class FeedbackReceipt(Body):
+    """That it was heard."""
+
+    status: Literal["received"] = "received"
 
 
 class Usage(Body):

@@ -7,6 +7,7 @@ from llmops.governance.access.identity import Allowance
 from llmops.governance.access.limits import Limits
 from serving.admission import Places
 from serving.customers import Customers
+from serving.interactions import Interactions
 from serving.metrics import Metrics
 from serving.models import Models
 from serving.settings import ServingSettings
@@ -23,6 +24,7 @@ class Service:
     authenticator: Authenticator = field(init=False)
     limits: Limits = field(init=False)
     customers: Customers = field(init=False)
+    interactions: Interactions = field(init=False)
     failure: BaseException | None = None
     """Why nothing could be loaded."""
 
@@ -37,3 +39,5 @@ class Service:
             default=Allowance(platform.access_requests_per_minute, platform.access_tokens_per_day),
         )
         self.customers = Customers(self.settings)
+        self.interactions = Interactions(self.settings)
+        self.metrics.tell_interactions(self.interactions.counts)

@@ -55,8 +55,20 @@ class ServingSettings(BaseSettings):
     """Time from admission to the end of an answer, waiting included; generation then stops, and the request is
     answered 503, or its stream ends with an error."""
 
+    interactions: Path | None = None
+    """Folder of what users said and how they rated it, redacted, on this machine; `interactions` in LLMOPS_HOME, if not
+    given."""
+    redaction_processes: int = Field(1, ge=1)
+    """Processes that take personal data out of it: each some 50 exchanges a second; what they cannot keep up with is
+    dropped and counted."""
+
     platform: Settings = Field(default_factory=Settings)
     """Where the lake is and which key releases must verify against."""
+
+    @property
+    def interactions_folder(self) -> Path:
+        """Where interactions are kept."""
+        return self.interactions or self.platform.home / "interactions"
 
     @property
     def engine_options(self) -> EngineOptions:

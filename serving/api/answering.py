@@ -28,7 +28,6 @@ async def begin(
     body: GenerateRequest, request: Request, service: Service, lineup: Lineup, caller: Identity
 ) -> Answering:
     """Admit a question; ServiceError says why not. Whoever gets the `Answering` closes it."""
-    request_id = str(request.state.request_id)
     refuse_characters(body, service.settings)
     if body.model != DEPLOYED:
         require(caller, Action.CHOOSE_MODEL)
@@ -43,6 +42,7 @@ async def begin(
             require(caller, Action.READ_CUSTOMER_CONTEXT)
             body = _with_context(body, await service.customers.context(body.customer_id))
         job = await make_job(body, model, service.settings)
+        answer_id = service.interactions.make_id(caller, body)
         request.state.log_fields.update(
             {
                 "gen_ai.operation.name": "chat",
@@ -50,18 +50,19 @@ async def begin(
                 "gen_ai.request.max_tokens": job.max_new_tokens,
                 "gen_ai.request.temperature": job.temperature,
                 "gen_ai.response.model": model.version,
-                "gen_ai.response.id": request_id,
+                "gen_ai.response.id": answer_id,
                 "gen_ai.usage.input_tokens": len(job.prompt),
             }
         )
         return Answering(
-            request_id,
+            answer_id,
             job,
             model,
             StopFilter(body.stop),
             service.metrics,
             held.pop_all(),
             partial(service.limits.spend, caller),
+            partial(service.interactions.record, answer_id, model.version, caller, body),
             service.settings.request_timeout_seconds,
         )
     raise AssertionError("unreachable")
@@ -92,7 +93,7 @@ async def whole(answering: Answering, request: Request) -> str:
 
     try:
         text: str = await _unless_gone(collect(), request)
-        log_answer(answering, request)
+        conclude(answering, request, text)
         return text
     finally:
         await answering.close()
@@ -110,16 +111,19 @@ async def stream(
         raise
 
     async def all_pieces() -> AsyncIterator[Piece]:
+        texts = [first.text]
         yield first
         async for piece in pieces:
+            texts.append(piece.text)
             yield piece
-        log_answer(answering, request)
+        conclude(answering, request, "".join(texts))
 
     return _Events(events(all_pieces()), answering.close)
 
 
-def log_answer(answering: Answering, request: Request) -> None:
-    """Add what is known at the end to the request's log line."""
+def conclude(answering: Answering, request: Request, text: str) -> None:
+    """Keep a complete answer as its user allows, and add what is known at the end to the request's log line."""
+    answering.keep(text)
     request.state.log_fields.update(
         {
             "gen_ai.response.finish_reasons": [answering.finish_reason],

@@ -73,7 +73,7 @@ async function ask(text) {
     for await (const [name, data] of events(response)) {
       if (name === "text") shown.textContent += data.text;
       else if (name === "error") throw new Error(data.error.message);
-      else finish(item, data, messages);
+      else finish(item, data, messages, body.customer_id);
       conversation.lastElementChild.scrollIntoView({ block: "end" });
     }
   } catch (error) {
@@ -87,7 +87,7 @@ async function ask(text) {
   }
 }
 
-function finish(item, answer, messages) {
+function finish(item, answer, messages, customer) {
   item.querySelector(".text").textContent = answer.answer;
   item.querySelector(".version").textContent = `${answer.model} · ${answer.usage.completion_tokens} tokens`;
   turns = [...messages, { role: "assistant", content: answer.answer || "…" }];
@@ -106,7 +106,7 @@ function finish(item, answer, messages) {
 
   async function send(feedback, onDone) {
     try {
-      const body = { id: answer.id, consent: find("consent").checked, ...feedback };
+      const body = { id: answer.id, consent: find("consent").checked, ...(customer ? { customer_id: customer } : {}), ...feedback };
       const response = await fetch("v1/feedback", { method: "POST", headers: headers(), body: JSON.stringify(body) });
       if (!response.ok) await refuse(response);
       onDone();
