@@ -10,7 +10,7 @@ import pytest
 
 from llmops import artifacts
 from llmops.artifacts import Manifest
-from tests.demo_runs import assert_tuned_is_better, run_demo
+from tests.demo_runs import read_scores, run_demo
 
 DAY = "2026-11-02"
 FAQ = "/usr/share/doc/debian/FAQ"
@@ -19,10 +19,13 @@ pytestmark = [pytest.mark.real_data, pytest.mark.timeout(3600)]
 
 
 def run_whole_job(home: Path, recipe: str, source: str, question: str) -> None:
-    """Through Airflow to an answer; the model that is published beats the untuned one."""
+    """Through Airflow to an answer; what is published predicts held-out answers better than the untuned model.
+
+    On some thirty generated answers token F1 and ROUGE-L tell little: that they did not fall is up to the gate.
+    """
     (printed,) = run_demo(home, "--recipe", recipe, "--source", source, "--question", question)
 
-    assert_tuned_is_better(printed)
+    assert read_scores(printed, "candidate")["perplexity"] < read_scores(printed, "untuned")["perplexity"]
     assert f"— {recipe}-{DAY}-" in printed
 
 

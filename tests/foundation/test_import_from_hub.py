@@ -72,7 +72,12 @@ def hub(tiny_model_folder: Path) -> Iterator[str]:
 def _run_cli(hub: str, name: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from llmops.cli import main; main()", "import-model", f"{tmp_path}/lake"]
     command += ["--config.base-model", f"hub:{name}@{_COMMIT}", "--config.licence", "Apache-2.0"]
-    environment = os.environ | {"HF_ENDPOINT": hub, "HF_HOME": f"{tmp_path}/cache", "HF_HUB_DISABLE_XET": "1"}
+    environment = os.environ | {
+        "HF_ENDPOINT": hub,
+        "HF_HOME": f"{tmp_path}/cache",
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_OFFLINE": "0",
+    }
     return subprocess.run(
         command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
