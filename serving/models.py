@@ -164,7 +164,14 @@ class Models:
     async def _start(self, base: BaseModel) -> Engine:
         settings = self._settings
         module = import_module(f"serving.engines.{settings.engine}")  # by name: only the engine in use is imported
-        options = EngineOptions(settings.threads, settings.cache_gib, settings.tensor_parallel, settings.quantization)
+        options = EngineOptions(
+            threads=settings.threads,
+            cache_gib=settings.cache_gib,
+            tensor_parallel=settings.tensor_parallel,
+            quantization=settings.quantization,
+            lora_rank=settings.lora_rank,
+            speculative_tokens=settings.speculative_tokens,
+        )
         engine: Engine = await module.start(base, options)
         return engine
 

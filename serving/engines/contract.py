@@ -54,6 +54,10 @@ class EngineOptions:
     """GPUs that share one model."""
     quantization: Literal["none", "fp8"] = "none"
     """Weights of the base model on the GPU: bfloat16 as they are, or 8 bits."""
+    lora_rank: int = 16
+    """Highest rank of an adapter on the GPU; room is kept for it, so a higher one makes every answer slower."""
+    speculative_tokens: int = 0
+    """Tokens that a GPU engine guesses at once from what stands in the prompt; 0 for none."""
 
 
 @dataclass(frozen=True)
