@@ -113,6 +113,12 @@ class Client:
         key = os.environ.get(KEY_VARIABLE)
         self._access = f"Authorization: Bearer {key}\r\n" if key else ""
 
+    async def close(self) -> None:
+        """End the connections."""
+        for _, writer in self._idle:
+            writer.close()
+            await writer.wait_closed()
+
     async def ask(self, number: int) -> int:
         """Tokens of the answer to that question."""
         async with self._asking(number, stream=False) as (reader, headers):
@@ -166,7 +172,9 @@ async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 async def _main(address: str, plan: Plan) -> dict[str, Any]:
     client = Client(address, plan)
-    return asdict(await run(plan, client.ask, client.ask_streamed))
+    result = await run(plan, client.ask, client.ask_streamed)
+    await client.close()
+    return asdict(result)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from llmops.publishing import releases, signing
 from llmops.publishing.releases import BaseModelRecord, ReleaseRecord
 from llmops.settings import Settings
 
-SYSTEM = "You are a customer support assistant. Answer briefly and only with what you know."
+SYSTEM = "Help customers."
 VERSION = "benchmark-1"
 _PAD, _START, _END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 _CHAT_TEMPLATE = (
