@@ -68,5 +68,5 @@ async def make_job(body: GenerateRequest, model: Model, settings: ServingSetting
         temperature=record.temperature if body.temperature is None else body.temperature,
         seed=secrets.randbits(32) if body.seed is None else body.seed,
         top_p=body.top_p,
-        is_streamed=body.stream,
+        is_streamed=body.stream or bool(body.stop),  # a stop text ends generation early only if somebody looks
     )

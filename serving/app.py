@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from llmops.errors import LlmopsError
 from serving import errors
 from serving.api import feedback, generate, openai, page, probes
+from serving.engines.contract import EngineDiedError
 from serving.middleware import AccessLog, BodyLimit
 from serving.service import Service
 from serving.settings import ServingSettings
@@ -65,7 +66,7 @@ async def _follow(service: Service, on_failure: Callable[[], None] | None) -> No
         await asyncio.sleep(service.settings.follow_seconds)
         try:
             await _take_over(service)
-        except (LlmopsError, OSError) as error:
+        except (LlmopsError, EngineDiedError, OSError) as error:
             service.metrics.refused_changes.inc()
             log.warning("lineup.kept", **_told(error))
 

@@ -35,6 +35,11 @@ class ServingSettings(BaseSettings):
     """GPUs that share one model."""
     quantization: Literal["none", "fp8"] = "none"
     """Weights of the base model on the GPU: bfloat16 as they are, or 8 bits."""
+    lora_rank: int = Field(16, ge=1, le=512)
+    """Highest rank of a release's adapter on the GPU; a higher one makes every answer slower."""
+    speculative_tokens: int = Field(0, ge=0, le=16)
+    """Tokens that the engine on the GPU guesses at once from what stands in the prompt (prompt lookup), and keeps if
+    they are right: faster for few answers at once that repeat their context, slower under full load; 0 for none."""
     follow_seconds: float = Field(2.0, gt=0)
     """How often the service looks whether another release was named."""
 
@@ -78,6 +83,8 @@ class ServingSettings(BaseSettings):
             cache_gib=self.cache_gib,
             tensor_parallel=self.tensor_parallel,
             quantization=self.quantization,
+            lora_rank=self.lora_rank,
+            speculative_tokens=self.speculative_tokens,
             socket=self.engine_socket,
             tokenizer_socket=self.tokenizer_socket,
         )

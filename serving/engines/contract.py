@@ -58,6 +58,10 @@ class EngineOptions:
     """Where an engine in another process listens."""
     tokenizer_socket: Path | None = None
     """Where a process that only tokenises listens."""
+    lora_rank: int = 16
+    """Highest rank of an adapter on the GPU; room is kept for it, so a higher one makes every answer slower."""
+    speculative_tokens: int = 0
+    """Tokens that a GPU engine guesses at once from what stands in the prompt; 0 for none."""
 
 
 @dataclass(frozen=True)

@@ -49,11 +49,12 @@ class TextStream:
     def add(self, ids: list[int], *, is_last: bool) -> str:
         """The text that these ids add."""
         self._ids += ids
-        backend = self._tokenizer.backend_tokenizer
-        self._decoded += "".join(self._decoder.step(backend, token) or "" for token in ids)
-        # The last character may be left unfinished, and whole decoding says how that reads.
-        whole = self._tokenizer.decode(self._ids, skip_special_tokens=True) if is_last else self._decoded
-        shown = whole.strip()
+        if is_last:  # the last character may be left unfinished, and whole decoding says how that reads
+            self._decoded = self._tokenizer.decode(self._ids, skip_special_tokens=True)
+        else:
+            backend = self._tokenizer.backend_tokenizer
+            self._decoded += "".join(self._decoder.step(backend, token) or "" for token in ids)
+        shown = self._decoded.strip()
         if not shown.startswith(self._shown):
             return ""
         new = shown[len(self._shown) :]

@@ -1,0 +1,75 @@
+"""The peer: vLLM's AsyncLLM by itself, given ids, with the service's own engine options and its own detokeniser.
+
+`python -m benchmarks.gpu.bare HOME QUANTIZATION PLAN RESULT`.
+"""
+
+import asyncio
+import itertools
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.gpu.load import Plan, Result, run
+from benchmarks.gpu.model import base_folder, release_folder, settings_of
+from serving.engines.contract import BaseModel, EngineOptions
+from serving.engines.encoding import Encoder
+from serving.engines.vllm import engine_arguments, launch
+
+
+async def measure(home: Path, options: EngineOptions, plan: Plan) -> Result:
+    """Put a plan's load on the engine, with the release's adapter on every request."""
+    # After serving.engines.vllm, which sets what vLLM reads when it is imported.
+    from vllm.inputs import tokens_input  # noqa: PLC0415 - see above
+    from vllm.lora.request import LoRARequest  # noqa: PLC0415
+    from vllm.sampling_params import RequestOutputKind, SamplingParams  # noqa: PLC0415
+
+    settings = settings_of(home)
+    base = BaseModel(base_folder(settings), release_folder(settings))
+    encoder = Encoder(base)
+    arguments = engine_arguments(base, options, encoder.context_tokens) | {"skip_tokenizer_init": False}
+    llm = launch(arguments)
+    adapter = LoRARequest("release", 1, str(base.tokenizer))
+    await llm.add_lora(adapter)
+    names = itertools.count()
+
+    def sampling(kind: Any) -> Any:
+        return SamplingParams(
+            max_tokens=plan.max_new_tokens, temperature=0.0, stop_token_ids=encoder.ends, output_kind=kind
+        )
+
+    async def ask(number: int) -> int:
+        params = sampling(RequestOutputKind.FINAL_ONLY)
+        prompt = tokens_input(plan.ids[number])
+        async for output in llm.generate(prompt, params, str(next(names)), lora_request=adapter):
+            tokens = len(output.outputs[0].token_ids)
+        return tokens
+
+    async def ask_streamed(number: int) -> tuple[float, str]:
+        started, first, texts = time.perf_counter(), 0.0, []
+        params = sampling(RequestOutputKind.DELTA)
+        prompt = tokens_input(plan.ids[number])
+        async for output in llm.generate(prompt, params, str(next(names)), lora_request=adapter):
+            first = first or time.perf_counter() - started
+            texts.append(output.outputs[0].text)
+        return first, "".join(texts)
+
+    try:
+        return await run(plan, ask, ask_streamed)
+    finally:
+        llm.shutdown()
+        encoder.close()
+
+
+def main() -> None:
+    """Entry point of the process."""
+    home, quantization, plan, result = sys.argv[1:]
+    options = EngineOptions(quantization="fp8" if quantization == "fp8" else "none")
+    found = asyncio.run(measure(Path(home), options, Plan.read(Path(plan))))
+    Path(result).write_text(json.dumps(asdict(found)))
+
+
+if __name__ == "__main__":
+    main()

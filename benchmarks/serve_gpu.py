@@ -1,0 +1,252 @@
+"""What the service costs over vLLM alone, on one GPU: throughput under full load, and time to the first token.
+
+Llama-3.1-8B's shape with random weights and a random LoRA adapter, published as a release; questions as long as
+support's. The engine alone (AsyncLLM with the service's options, given ids, detokenising) and the service
+(`python -m serving`, over HTTP) take turns on the card, each in processes of its own, with the same plan:
+full load, 256 unstreamed requests at any time, 128 new tokens each; then streams that arrive at random, 8 a second.
+Random weights all but never end an answer early; the tokens that count are those really generated.
+
+Runs without the main environment, where the packages of docker/serving/gpu-requirements.lock are:
+`python benchmarks/serve_gpu.py --quantization fp8 --results serve_gpu.json`. An access key for the service is taken
+from LLMOPS_BENCHMARK_KEY. With `--speculation MODEL PROMPTS` it measures prompt-lookup speculation instead.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # for `python benchmarks/serve_gpu.py`
+
+from benchmarks.gpu.load import Plan, Result  # noqa: E402 - see above
+from scripts.verdict import judge  # noqa: E402
+
+BOUND = 0.97
+FIRST_TOKEN_BOUNDS_MS = {"p50": 2.0, "p99": 10.0}
+RATE = 8.0
+START_SECONDS = 400
+
+
+@dataclass
+class Round:
+    """Both sides, one after the other."""
+
+    bare: Result
+    service: Result
+    seconds: float = 0.0
+
+
+@dataclass
+class Comparison:
+    """All rounds together."""
+
+    rounds: list[Round] = field(default_factory=list)
+
+    def tokens_per_second(self, side: str) -> float:
+        """Tokens of all rounds over their seconds."""
+        results: list[Result] = [getattr(item, side) for item in self.rounds]
+        return sum(result.tokens for result in results) / sum(result.seconds for result in results)
+
+    def first_token_ms(self, side: str) -> dict[str, float]:
+        """Median and 99th percentile over all streams of all rounds."""
+        times = [1000 * time for item in self.rounds for time in getattr(item, side).first_token_seconds]
+        cuts = quantiles(times, n=100, method="inclusive")
+        return {"p50": cuts[49], "p99": cuts[98]}
+
+    @property
+    def ratio(self) -> float:
+        """The service's throughput over the bare engine's."""
+        return self.tokens_per_second("service") / self.tokens_per_second("bare")
+
+
+def main() -> int:
+    """Measure; the exit status."""
+    options = _options()
+    if options.speculation:
+        words = [sys.executable, "-m", "benchmarks.gpu.speculation", *options.speculation, options.results or ""]
+        return subprocess.run(words, env=_environment(), cwd=ROOT, check=False).returncode
+    home = Path(options.home or tempfile.mkdtemp(prefix="serve-gpu-")).resolve()
+    began = time.monotonic()
+    _call("benchmarks.gpu.model", str(home), options.shape)
+    print(f"model and release: {time.monotonic() - began:.0f} s, in {home}", flush=True)
+    if options.only_prepare:
+        return 0
+    plan = _make_plan(home, options)
+    comparison = Comparison()
+    while len(comparison.rounds) < options.rounds and _fits(comparison, began + options.seconds):
+        comparison.rounds.append(_measure(home, options))
+    line, status = judge("serve_gpu", _report(comparison, options, plan), ">=", BOUND)
+    print(line)
+    return status
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--home", help="folder that keeps model and release for the next run; a temporary one if not given"
+    )
+    parser.add_argument("--shape", default="8b", choices=["8b", "tiny"], help="size of the model")
+    parser.add_argument("--quantization", default="none", choices=["none", "fp8"], help="weights: bfloat16 or 8 bits")
+    parser.add_argument("--rounds", type=int, default=2, help="how often bare engine and service take turns")
+    parser.add_argument("--seconds", type=float, default=500, help="no further round begins that would end later")
+    parser.add_argument("--concurrent", type=int, default=256, help="requests in flight under full load")
+    parser.add_argument("--full", type=int, default=2560, help="requests under full load, per side and round")
+    parser.add_argument("--streams", type=int, default=240, help="streams, per side and round")
+    parser.add_argument("--results", help="JSON file for every figure")
+    parser.add_argument("--only-prepare", action="store_true", help="make model and release in --home, and end")
+    parser.add_argument("--speculation", nargs=2, metavar=("MODEL", "PROMPTS"), help="model folder, JSON lines")
+    return parser.parse_args()
+
+
+def _make_plan(home: Path, options: argparse.Namespace) -> Plan:
+    from benchmarks.gpu.model import base_folder, release_folder, settings_of  # noqa: PLC0415 - imports torch
+    from benchmarks.gpu.plan import make_plan  # noqa: PLC0415 - likewise
+
+    settings = settings_of(home)
+    folders = base_folder(settings), release_folder(settings)
+    plan = make_plan(*folders, full=options.full, streams=options.streams, rate=RATE, concurrent=options.concurrent)
+    plan.write(home / "plan.json")
+    lengths = [len(ids) for ids in plan.ids]
+    print(f"prompts: mean {sum(lengths) / len(lengths):.0f} tokens, longest {max(lengths)}", flush=True)
+    return plan
+
+
+def _fits(comparison: Comparison, deadline: float) -> bool:
+    """Whether another round would end in time; the first one always may begin."""
+    return not comparison.rounds or time.monotonic() + comparison.rounds[-1].seconds < deadline
+
+
+def _measure(home: Path, options: argparse.Namespace) -> Round:
+    began = time.monotonic()
+    plan_file, bare_file, service_file = (str(home / name) for name in ("plan.json", "bare.json", "service.json"))
+    _call("benchmarks.gpu.bare", str(home), options.quantization, plan_file, bare_file)
+    bare = Result(**json.loads(Path(bare_file).read_text()))
+    _tell("bare AsyncLLM", bare, began)
+    middle = time.monotonic()
+    with _service(home, options) as address:
+        _call("benchmarks.gpu.load", address, plan_file, service_file)
+    service = Result(**json.loads(Path(service_file).read_text()))
+    _tell("service", service, middle)
+    return Round(bare, service, time.monotonic() - began)
+
+
+def _tell(side: str, result: Result, began: float) -> None:
+    print(
+        f"  {side}: {result.tokens_per_second:,.0f} tokens/s ({result.tokens:,} tokens in {result.seconds:.1f} s); "
+        f"{time.monotonic() - began:.0f} s with its start",
+        flush=True,
+    )
+
+
+@contextmanager
+def _service(home: Path, options: argparse.Namespace) -> Iterator[str]:
+    """The address of the service that serves the home's champion; it has ended with all its processes afterwards."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    variables = {
+        "LLMOPS_HOME": str(home),
+        "LLMOPS_LOG_FORMAT": "json",
+        "LLMOPS_SERVING_PORT": str(port),
+        "LLMOPS_SERVING_ENGINE": "vllm",
+        "LLMOPS_SERVING_QUANTIZATION": options.quantization,
+        "LLMOPS_SERVING_QUEUE_SIZE": str(2 * options.concurrent),
+    }
+    log = home / "service.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "serving"],
+            env=_environment() | variables,
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_ready(f"http://127.0.0.1:{port}", process, log)
+        yield f"http://127.0.0.1:{port}"
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait_until_ready(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{address}/readyz", timeout=5):  # noqa: S310 - loopback
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    sys.exit(f"error: the service does not get ready; the end of its log:\n{log.read_text(errors='replace')[-4000:]}")
+
+
+def _call(module: str, *words: str) -> None:
+    """Run one of the benchmark's modules in a process of its own, which gives the GPU back when it ends."""
+    done = subprocess.run([sys.executable, "-m", module, *words], env=_environment(), cwd=ROOT, check=False)
+    if done.returncode:
+        sys.exit(f"error: {module} ended with status {done.returncode}; its words are above")
+
+
+def _environment() -> dict[str, str]:
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
+
+
+def _report(comparison: Comparison, options: argparse.Namespace, plan: Plan) -> float:
+    """Print the table, write the results, and give the ratio."""
+    first = {side: comparison.first_token_ms(side) for side in ("bare", "service")}
+    added = {name: first["service"][name] - first["bare"][name] for name in FIRST_TOKEN_BOUNDS_MS}
+    heading = f"{options.quantization}, {len(comparison.rounds)} rounds"
+    print(f"\n{heading:<22}{'tokens/s':>10}{'first p50 ms':>14}{'p99 ms':>9}")
+    for side in ("bare", "service"):
+        speed, times = comparison.tokens_per_second(side), first[side]
+        print(f"{side:<22}{speed:>10,.0f}{times['p50']:>14.2f}{times['p99']:>9.2f}")
+    for name, bound in FIRST_TOKEN_BOUNDS_MS.items():
+        print(judge(f"added time to first token, {name}, ms", added[name], "<=", bound)[0])
+    asked = plan.max_new_tokens * options.full * len(comparison.rounds)
+    counts = {side: sum(getattr(item, side).tokens for item in comparison.rounds) for side in ("bare", "service")}
+    print(f"tokens generated of {asked:,}: bare {counts['bare']:,}, service {counts['service']:,}")
+    results: dict[str, Any] = {
+        "quantization": options.quantization,
+        "shape": options.shape,
+        "rounds": [
+            {
+                side: {
+                    "tokens": result.tokens,
+                    "seconds": result.seconds,
+                    "first_token_seconds": result.first_token_seconds,
+                }
+            }
+            for item in comparison.rounds
+            for side, result in (("bare", item.bare), ("service", item.service))
+        ],
+        "tokens_per_second": {side: comparison.tokens_per_second(side) for side in first},
+        "ratio": comparison.ratio,
+        "first_token_ms": first,
+        "added_first_token_ms": added,
+    }
+    if options.results:
+        Path(options.results).write_text(json.dumps(results, indent=2))
+    return comparison.ratio
+
+
+if __name__ == "__main__":
+    sys.exit(main())
