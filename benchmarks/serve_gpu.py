@@ -4,11 +4,11 @@ Llama-3.1-8B's shape with random weights and a random LoRA adapter, published as
 support's. The engine alone (AsyncLLM with the service's options, given ids, detokenising) and the service
 (`python -m serving`, over HTTP) take turns on the card, each in processes of its own, with the same plan:
 full load, 256 unstreamed requests at any time, 128 new tokens each; then streams that arrive at random, 8 a second.
-Random weights all but never end an answer early; the tokens that count are those really generated.
+Random weights all but never end an answer early; the tokens that count are those really generated. The service checks
+keys, screens questions, filters answers, keeps interactions without text and logs, as it always does.
 
 Runs without the main environment, where the packages of docker/serving/gpu-requirements.lock are:
-`python benchmarks/serve_gpu.py --quantization fp8 --results serve_gpu.json`. An access key for the service is taken
-from LLMOPS_BENCHMARK_KEY. With `--speculation MODEL PROMPTS` it measures prompt-lookup speculation instead.
+`python benchmarks/serve_gpu.py --quantization fp8 --results serve_gpu.json`. With `--speculation MODEL PROMPTS` it measures prompt-lookup speculation instead.
 """
 
 import argparse
@@ -32,7 +32,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # for `python benchmarks/serve_gpu.py`
 
-from benchmarks.gpu.load import Plan, Result  # noqa: E402 - see above
+from benchmarks.gpu.load import KEY_VARIABLE, Plan, Result  # noqa: E402 - see above
+from benchmarks.keys import make_key  # noqa: E402 - see above
+from llmops.settings import Settings  # noqa: E402 - see above
 from scripts.verdict import judge  # noqa: E402
 
 BOUND = 0.97
@@ -165,7 +167,11 @@ def _service(home: Path, options: argparse.Namespace) -> Iterator[str]:
         "LLMOPS_SERVING_ENGINE": "vllm",
         "LLMOPS_SERVING_QUANTIZATION": options.quantization,
         "LLMOPS_SERVING_QUEUE_SIZE": str(2 * options.concurrent),
+        "LLMOPS_SERVING_CUSTOMER_CONTEXT": "false",
+        "LLMOPS_ACCESS_REQUESTS_PER_MINUTE": "10000000",
+        "LLMOPS_ACCESS_TOKENS_PER_DAY": "1000000000",
     }
+    os.environ[KEY_VARIABLE] = make_key(Settings(home=home))
     log = home / "service.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

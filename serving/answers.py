@@ -12,6 +12,7 @@ from time import monotonic, time
 from serving.admission import RETRY_SOON
 from serving.engines.contract import EngineDiedError, FinishReason, Job, Piece
 from serving.errors import ServiceError
+from serving.guards import AnswerFilter
 from serving.metrics import Metrics
 from serving.models import Model
 from serving.stops import StopFilter
@@ -25,6 +26,7 @@ class Answering:
     job: Job
     model: Model
     stop: StopFilter
+    filter: AnswerFilter
     metrics: Metrics
     held: ExitStack
     """What is given back at the end: the place, the lease."""
@@ -52,6 +54,7 @@ class Answering:
             text, is_stopped = self.stop.feed(piece.text, is_last=piece.finish_reason is not None)
             self.completion_tokens = piece.completion_tokens
             self.finish_reason = "stop" if is_stopped else piece.finish_reason
+            text = self.filter.feed(text, is_last=self.finish_reason is not None)
             if text or self.finish_reason:
                 yield Piece(text, piece.completion_tokens, self.finish_reason)
         self.metrics.answered(

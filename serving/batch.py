@@ -24,6 +24,7 @@ from llmops.settings import Settings
 from serving import releases
 from serving.admission import make_job, refuse_characters
 from serving.errors import ServiceError
+from serving.guards import Guards
 from serving.models import Model, Models
 from serving.schemas import GenerateRequest
 from serving.settings import ServingSettings
@@ -158,10 +159,11 @@ async def _answer(row: dict[str, Any], model: Model, config: BatchConfig, settin
         prompt=row["prompt"], context=row.get("context"), max_new_tokens=config.max_new_tokens, seed=config.seed
     )
     refuse_characters(body, settings)
-    job = await make_job(body, model, settings)
-    texts: list[str] = []
+    guards = Guards(settings)
+    await guards.screen(body.texts)
+    job, output, texts = await make_job(body, model, settings), guards.answer_filter(), []
     async for piece in model.engine.stream(job):
-        texts.append(piece.text)
+        texts.append(output.feed(piece.text, is_last=piece.finish_reason is not None))
     return {
         "row_id": row["row_id"],
         "answer": "".join(texts),

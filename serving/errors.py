@@ -18,7 +18,7 @@ from serving.schemas import ErrorResponse, Problem
 
 REQUEST_ID = "X-Request-Id"
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorResponse} for status in (401, 403, 404, 413, 422, 429, 500, 503)
+    status: {"model": ErrorResponse} for status in (400, 401, 403, 404, 413, 422, 429, 500, 503)
 }
 """Every status that a route may answer with instead of its own, for the OpenAPI page."""
 _LONGEST_MESSAGE = 500

@@ -7,6 +7,7 @@ from llmops.governance.access.identity import Allowance
 from llmops.governance.access.limits import Limits
 from serving.admission import Places
 from serving.customers import Customers
+from serving.guards import Guards
 from serving.interactions import Interactions
 from serving.metrics import Metrics
 from serving.models import Models
@@ -25,6 +26,7 @@ class Service:
     limits: Limits = field(init=False)
     customers: Customers = field(init=False)
     interactions: Interactions = field(init=False)
+    guards: Guards = field(init=False)
     failure: BaseException | None = None
     """Why nothing could be loaded."""
 
@@ -40,4 +42,5 @@ class Service:
         )
         self.customers = Customers(self.settings)
         self.interactions = Interactions(self.settings)
+        self.guards = Guards(self.settings)
         self.metrics.tell_interactions(self.interactions.counts)

@@ -43,6 +43,16 @@ class ServingSettings(BaseSettings):
     follow_seconds: float = Field(2.0, gt=0)
     """How often the service looks whether another release was named."""
 
+    input_guard: Literal["refuse", "log"] = "refuse"
+    """What happens to a request whose text reads like an attempt to take the model over: it is refused, or answered and
+    noted in the log."""
+    allowed_hosts: frozenset[str] = frozenset()
+    """Hosts that links in answers may lead to, as a JSON list; other links are broken."""
+    allowed_values: frozenset[str] = frozenset()
+    """E-mail addresses and phone numbers that answers may hold, the shop's own, as a JSON list."""
+    phone_regions: tuple[str, ...] = ("DE", "GB", "US")
+    """Regions whose phone numbers are known without country code, as a JSON list."""
+
     customer_context: bool = True
     """Whether a request may name a customer, whose recent orders then become part of the context; reads Feast."""
     customer_context_characters: int = Field(1_200, ge=0)

@@ -38,6 +38,9 @@ async def begin(
     with ExitStack() as held:
         held.enter_context(service.places.one())
         held.enter_context(model.lease())
+        rules = await service.guards.screen(body.texts)
+        if rules:
+            request.state.log_fields["llmops.guard.input"] = rules
         if body.customer_id is not None:
             require(caller, Action.READ_CUSTOMER_CONTEXT)
             body = _with_context(body, await service.customers.context(body.customer_id))
@@ -59,6 +62,7 @@ async def begin(
             job,
             model,
             StopFilter(body.stop),
+            service.guards.answer_filter(),
             service.metrics,
             held.pop_all(),
             partial(service.limits.spend, caller),
@@ -130,6 +134,8 @@ def conclude(answering: Answering, request: Request, text: str) -> None:
             "gen_ai.usage.output_tokens": answering.completion_tokens,
         }
     )
+    if answering.filter.findings:
+        request.state.log_fields["llmops.guard.output"] = answering.filter.findings
 
 
 class _Events(StreamingResponse):

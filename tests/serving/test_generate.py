@@ -11,6 +11,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from llmops.guards.output import OutputPolicy, clean
 from serving.schemas import GenerateRequest
 from tests.publishing.small_lake import SYSTEM
 from tests.serving.conftest import Serve
@@ -45,7 +46,8 @@ class _Reference:
         output = self.models[model].generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=tokens, do_sample=False
         )
-        return str(self.tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)).strip()
+        text = str(self.tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)).strip()
+        return clean(text, policy=OutputPolicy()).text
 
 
 @pytest.fixture(scope="module")
