@@ -64,7 +64,9 @@ class AnswerFilter:
 
 def _screen_all(texts: Sequence[str]) -> list[str]:
     with _failing_closed():
-        return sorted({rule for text in texts for screening in [screen(text)] if screening.is_flagged for rule in screening.rules})
+        return sorted(
+            {rule for text in texts for screening in [screen(text)] if screening.is_flagged for rule in screening.rules}
+        )
 
 
 @contextmanager

@@ -27,16 +27,39 @@ def normalised(text: str) -> View:
     characters: list[str] = []
     origins: list[int] = []
     for offset, character in enumerate(text):
-        if character.isspace():
-            plain = "\n" if character == "\n" else " "
-        elif (category := unicodedata.category(character)) in _INVISIBLE:
-            continue
-        elif category == "Pd" or character == "\u2212":
-            plain = "-"
-        elif category == "Nd":
-            plain = str(unicodedata.digit(character))
-        else:
-            plain = unicodedata.normalize("NFKC", character)
+        plain = _plain(character)
         characters.append(plain)
         origins.extend([offset] * len(plain))
     return View("".join(characters), tuple(origins))
+
+
+def folded(text: str) -> str:
+    """The text of `normalised`, in lower case and without accents; many times as fast, since it keeps no offsets."""
+    return text.translate(_FOLDED)
+
+
+def _plain(character: str) -> str:
+    if character.isspace():
+        return "\n" if character == "\n" else " "
+    category = unicodedata.category(character)
+    if category in _INVISIBLE:
+        return ""
+    if category == "Pd" or character == "\u2212":
+        return "-"
+    if category == "Nd":
+        return str(unicodedata.digit(character))
+    return unicodedata.normalize("NFKC", character)
+
+
+class _Folded(dict[int, str]):
+    """For `str.translate`: what each code point that has come up becomes."""
+
+    def __missing__(self, codepoint: int) -> str:
+        parts = unicodedata.normalize("NFKD", _plain(chr(codepoint)).lower())
+        self[codepoint] = "".join(
+            part for part in parts if unicodedata.category(part) not in _INVISIBLE or part == "\n"
+        )
+        return self[codepoint]
+
+
+_FOLDED = _Folded()

@@ -1,0 +1,135 @@
+"""Screens what people send for attempts to take the model over: override, leak, role-play, exfiltration, markers.
+
+Rules on the text and on what is left of it without its disguises (`guards.disguises`): encodings, look-alike letters,
+leetspeak, letters apart. English, German, French, Spanish, Russian and Chinese; some words of Italian, Portuguese and
+Croatian.
+
+How well it works, measured with `screen` on public data at `THRESHOLD`:
+
+- Customers: 0 of 12,275 messages flagged (1,644 of Bitext, 10,003 of Banking77, 628 of the sample shop), so at most
+  0.03 % (95 %, rule of three), nearly all of them English; 2 of 2,400 chat lines of programmers, 0 of 343 benign
+  prompts of deepset's set, 0 of 50 e-mails of BIPIA.
+- Attacks: 97 of 203 of deepset's (0.48), which the rules were written in sight of, so this is a development figure. By
+  authors that nobody has read, expect about 0.2, as rules-only libraries reach. 0 of 75 of BIPIA's instructions: they
+  are ordinary requests in the wrong place, and nothing in their words tells.
+
+So it is one layer of several and a weak one; it does not prevent injection, nothing does.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+from llmops.guards import disguises, phrases, views
+
+THRESHOLD = 0.5
+"""Scores from here on are flagged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """What the rules say about a text."""
+
+    score: float
+    """0 to 1. Comparable among texts, no probability."""
+    is_flagged: bool
+    rules: tuple[str, ...]
+    """Names of the rules that matched, sorted; behind a colon the disguise it was found under: `override:base64`."""
+
+
+def screen(text: str) -> Screening:
+    """Whether a text looks like an attempt to take the model over. Linear in its length; never raises."""
+    weights: dict[str, float] = {}
+    for reading, readable in disguises.readings(text):
+        for name, weight in _matches(readable):
+            rule = name if reading == "plain" else f"{name}:{reading}"
+            weights[rule] = max(weight, weights.get(rule, 0.0))
+    strongest: dict[str, float] = {}
+    for rule, weight in weights.items():  # the same words in two readings count once
+        name = rule.partition(":")[0]
+        strongest[name] = max(weight, strongest.get(name, 0.0))
+    doubt = 1.0
+    for weight in strongest.values():
+        doubt *= 1 - weight
+    score = round(1 - doubt, 4)
+    return Screening(score, score >= THRESHOLD, tuple(sorted(weights)))
+
+
+def _vocabulary() -> tuple[dict[str, str], dict[str, list[tuple[str, str]]]]:
+    """Class letters of whole words, and of beginnings by their first four characters."""
+    words: dict[str, str] = {}
+    stems: dict[str, list[tuple[str, str]]] = {}
+    for letter, members in phrases.CLASSES.items():
+        for member in views.folded(members).split():
+            if member.endswith("*"):
+                stems.setdefault(member[:_STEM], []).append((member[:-1], letter))
+            else:
+                words.setdefault(member, letter)
+    return words, stems
+
+
+_STEM = 4
+_WORDS, _STEMS = _vocabulary()
+_TOKEN = re.compile(r"\w+(?:'\w+)*|://|[@.!?;]|\n(?=\n)")
+_SENTENCE_ENDS = frozenset(".!?;\n")
+_PAUSE = re.compile(r"(?<=[.]{13})[.]+")  # longer than any gap in a rule
+_RULES = tuple((rule.name, re.compile(rule.pattern), rule.weight) for rule in phrases.RULES)
+_PHRASES = tuple((phrase.name, phrase.starts, re.compile(phrase.pattern), phrase.weight) for phrase in phrases.PHRASES)
+_GLUED = range(12, 400)
+"""Lengths of what may be words run together: `ignoreallpreviousinstructions`."""
+
+
+def _one_of(words: Iterable[str]) -> str:
+    """A pattern for the longest of the words, split by first letter twice: `re` tries branches one by one."""
+    ordered = sorted(words, key=lambda word: (word[:1], word[1:2], -len(word)))
+    firsts = []
+    for first, group in groupby(ordered, key=lambda word: word[0]):
+        seconds = [
+            re.escape(second) + "(?:" + "|".join(re.escape(word[2:]) for word in members) + ")"
+            for second, members in groupby(group, key=lambda word: word[1])
+        ]
+        firsts.append(re.escape(first) + "(?:" + "|".join(seconds) + ")")
+    return "|".join(firsts)
+
+
+_KNOWN = re.compile(_one_of(word for word in _WORDS if len(word) > 2))
+
+
+def _matches(text: str) -> list[tuple[str, float]]:
+    letters = _letters(text)
+    found = [(name, weight) for name, pattern, weight in _RULES if pattern.search(letters)]
+    said = ((name, weight) for name, starts, pattern, weight in _PHRASES if _is_said(text, starts, pattern))
+    return [*found, *said]
+
+
+def _is_said(text: str, starts: Iterable[str], pattern: re.Pattern[str]) -> bool:
+    for start in starts:
+        at = text.find(start)
+        while at >= 0:
+            if pattern.match(text, at):
+                return True
+            at = text.find(start, at + 1)
+    return False
+
+
+def _letters(text: str) -> str:
+    """`|`, and one letter for each word: its class, `.`, or `|` where a sentence ends."""
+    tokens = _TOKEN.findall(text)
+    classes = {token: _class_of(token) for token in set(tokens)}
+    return "|" + _PAUSE.sub("", "".join([classes[token] for token in tokens]))
+
+
+def _class_of(token: str) -> str:
+    if token in _WORDS:
+        return _WORDS[token]
+    if token in _SENTENCE_ENDS:
+        return "|"
+    for stem, letter in _STEMS.get(token[:_STEM], ()):
+        if token.startswith(stem):
+            return letter
+    if len(token) in _GLUED:
+        words = _KNOWN.findall(token)
+        if sum(map(len, words)) >= 0.8 * len(token):  # else an identifier or a compound that holds them by chance
+            return "".join(_WORDS[word] for word in words)
+    return "."
