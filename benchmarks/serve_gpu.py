@@ -8,7 +8,8 @@ Random weights all but never end an answer early; the tokens that count are thos
 keys, screens questions, filters answers, keeps interactions without text and logs, as it always does.
 
 Runs without the main environment, where the packages of docker/serving/gpu-requirements.lock are:
-`python benchmarks/serve_gpu.py --quantization fp8 --results serve_gpu.json`. With `--speculation MODEL PROMPTS` it measures prompt-lookup speculation instead.
+`python benchmarks/serve_gpu.py --quantization fp8 --results serve_gpu.json`.
+With `--speculation MODEL PROMPTS` it measures prompt-lookup speculation instead.
 """
 
 import argparse
