@@ -75,8 +75,7 @@ async def _take_over(service: Service) -> None:
     if service.models.lineup is None:
         await service.interactions.open()
         await service.customers.open()
-    if await service.models.follow() and service.models.lineup is not None:
-        service.metrics.lined_up(service.models.lineup.shares)
+    await service.models.follow()
 
 
 def _told(error: BaseException) -> dict[str, str]:

@@ -3,26 +3,29 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from serving.admission import Places
 
+_Values = Mapping[str, float]
 _FIRST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
 _BETWEEN = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8)
 
 
-class _Interactions(Collector):
-    def __init__(self, counts: Callable[[], Mapping[str, int]]) -> None:
-        self._counts = counts
+class _Read(Collector):
+    """A metric with one label whose values are read when somebody looks."""
+
+    def __init__(
+        self, metric: Callable[[], CounterMetricFamily | GaugeMetricFamily], read: Callable[[], _Values]
+    ) -> None:
+        self._metric, self._read = metric, read
 
     def collect(self) -> Iterator[Metric]:
-        """The counters as they stand."""
-        found = CounterMetricFamily(
-            "llmops_interactions", "Exchanges and feedback by what became of them.", labels=["fate"]
-        )
-        for fate, number in self._counts().items():
-            found.add_metric([fate], number)
+        """The values as they stand."""
+        found = self._metric()
+        for label, value in self._read().items():
+            found.add_metric([label], value)
         yield found
 
 
@@ -56,9 +59,6 @@ class Metrics:
         self._requests = Counter(
             "llmops_requests", "Requests by outcome.", ["route", "status", "error"], registry=self._registry
         )
-        self._shares = Gauge(
-            "llmops_model_share", "Share of users whom a release answers.", ["model"], registry=self._registry
-        )
         self.refused_changes = Counter(
             "llmops_lineup_refused", "Times that what the lake names was not taken over.", registry=self._registry
         )
@@ -82,15 +82,15 @@ class Metrics:
         """Count a request by its outcome; `error` is its kind, or empty."""
         self._requests.labels(route, str(status), error).inc()
 
-    def tell_interactions(self, counts: Callable[[], Mapping[str, int]]) -> None:
-        """Tell what became of the records of interactions, read when somebody looks."""
-        self._registry.register(_Interactions(counts))
+    def tell_interactions(self, counts: Callable[[], _Values]) -> None:
+        """Tell what became of the records of interactions."""
+        words = "llmops_interactions", "Exchanges and feedback by what became of them."
+        self._registry.register(_Read(lambda: CounterMetricFamily(*words, labels=["fate"]), counts))
 
-    def lined_up(self, shares: Mapping[str, float]) -> None:
-        """Tell who answers: the share of users of each release."""
-        self._shares.clear()
-        for version, share in shares.items():
-            self._shares.labels(version).set(share)
+    def tell_shares(self, shares: Callable[[], _Values]) -> None:
+        """Tell who answers."""
+        words = "llmops_model_share", "Share of users whom a release answers."
+        self._registry.register(_Read(lambda: GaugeMetricFamily(*words, labels=["model"]), shares))
 
     def render(self) -> bytes:
         """The text that Prometheus reads."""

@@ -101,15 +101,15 @@ class Models:
         self._seen = (0, 0)
         self._retired: set[asyncio.Task[None]] = set()
 
-    async def follow(self) -> bool:
-        """Serve what the lake names now, and say whether that is a change.
+    async def follow(self) -> None:
+        """Serve what the lake names now; nothing happens when that is what is served.
 
         Raises SignatureError, ArtifactError or ConfigurationError, with the remedy, unless everything verifies; what
         was served before stays.
         """
         named = await asyncio.to_thread(releases.read_named, self._settings.platform)
         if named.sequences == self._seen:
-            return False
+            return
         for name, now, before in zip(("champion", "challenger"), named.sequences, self._seen, strict=True):
             if now < before:
                 raise SignatureError(
@@ -127,7 +127,6 @@ class Models:
         )
         if former is not None:
             self._retire(former, self.lineup)
-        return True
 
     async def close(self) -> None:
         """End every engine."""

@@ -44,3 +44,4 @@ class Service:
         self.interactions = Interactions(self.settings)
         self.guards = Guards(self.settings)
         self.metrics.tell_interactions(self.interactions.counts)
+        self.metrics.tell_shares(lambda: self.models.lineup.shares if self.models.lineup else {})

@@ -16,8 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
+from llmops.governance.access.roles import Role
 from llmops.settings import Settings
-from tests.serving.conftest import is_ready, poll
+from tests.serving.conftest import is_ready, make_key, poll
 
 _SECRET = "secretword"
 
@@ -46,6 +47,10 @@ def _service(settings: Settings, log: Path, **environment: str) -> Iterator["sub
             process.wait()
 
 
+def _headers(settings: Settings) -> dict[str, str]:
+    return {"Authorization": f"Bearer {make_key(settings, Role.DEVELOPER)}"}
+
+
 def _lines(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
 
@@ -62,7 +67,10 @@ def _address(log: Path, process: "subprocess.Popen[bytes]") -> str:
 
 def test_a_terminated_service_finishes_what_runs_and_logs_no_text(published: Settings, tmp_path: Path) -> None:
     log = tmp_path / "service.log"
-    with _service(published, log) as process, httpx.Client(base_url=_address(log, process), timeout=60) as client:
+    with (
+        _service(published, log) as process,
+        httpx.Client(base_url=_address(log, process), headers=_headers(published), timeout=60) as client,
+    ):
         poll(lambda: is_ready(client), timeout_seconds=180)
         client.post("/generate", json={"prompt": _SECRET, "context": _SECRET, "promt": _SECRET})
         client.get(f"/{_SECRET}")
