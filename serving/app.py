@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from llmops.errors import LlmopsError
 from serving import errors
-from serving.api import generate, openai, page, probes
+from serving.api import generate, openai, page, platforms, probes
 from serving.middleware import AccessLog, BodyLimit
 from serving.service import Service
 from serving.settings import ServingSettings
@@ -31,7 +31,7 @@ def create_app(settings: ServingSettings | None = None, on_failure: Callable[[],
     app.state.service = service
     app.add_middleware(BodyLimit, max_bytes=settings.max_prompt_characters * _BYTES_PER_CHARACTER + _OTHER_FIELDS_BYTES)
     app.add_middleware(AccessLog, metrics=service.metrics)
-    for routes in (page, generate, openai, probes):
+    for routes in (page, generate, openai, probes, platforms):
         app.include_router(routes.router)
     app.mount("/page", page.files)
     errors.install(app)
