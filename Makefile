@@ -34,9 +34,13 @@ test-slow: setup  ## Kill, outage and long runs
 test-real: setup  ## The whole job on real data: SUPPORT_QA=folder make test-real (and Debian's package debian-faq)
 	$(PYTEST) -m real_data
 
-lock: setup  ## Resolve the locks anew: requirements.lock from pyproject.toml, the GPU service's from its own list
-	.llmops/bootstrap/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
-	.llmops/bootstrap/bin/uv pip compile docker/serving/gpu-requirements.in --python-version 3.12 --python-platform x86_64-manylinux_2_36 --generate-hashes --no-emit-index-url --no-header -o docker/serving/gpu-requirements.lock
+# Each lock has one source. The service's take the main lock's versions where they can (on a GPU vLLM pins its own).
+# TORCH_BACKEND=cpu: PyTorch's own CPU build instead of PyPI's with CUDA, for whoever can reach PyTorch's index.
+COMPILE := .llmops/bootstrap/bin/uv pip compile --generate-hashes --no-emit-index-url --no-header
+lock: setup  ## Resolve the locks anew: requirements.lock from pyproject.toml, the service's images from their own lists
+	$(COMPILE) pyproject.toml --group dev --universal --python-version 3.11 -o requirements.lock
+	$(COMPILE) docker/serving/cpu-requirements.in -c requirements.lock --python-version 3.11 --python-platform x86_64-manylinux_2_36 $(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) -o docker/serving/cpu-requirements.lock
+	$(COMPILE) docker/serving/gpu-requirements.in --python-version 3.12 --python-platform x86_64-manylinux_2_36 -o docker/serving/gpu-requirements.lock
 
 bench: setup  ## Run a benchmark against its peer: make bench NAME=quickstart
 	@test -f 'benchmarks/$(NAME).py' || { echo "no such benchmark: '$(NAME)'; there are: $$(cd benchmarks && ls *.py | sed 's/\.py//' | xargs)"; exit 2; }

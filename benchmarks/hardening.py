@@ -28,6 +28,7 @@ import aiohttp
 from benchmarks.release import make_tiny_release
 from llmops.settings import Settings
 from scripts import demo, service
+from scripts.access import UNLIMITED, make_key
 from scripts.local_airflow import HOME, PlatformError
 from scripts.loopback import free_port
 from scripts.processes import Processes
@@ -55,6 +56,8 @@ def main() -> int:
         print("error: the platform is running; `make down` ends it, then run this again", file=sys.stderr)
         return 1
     limits = {"LLMOPS_HOME": str(settings.home), "LLMOPS_SERVING_QUEUE_SIZE": str(PLACES), "LLMOPS_LOG_FORMAT": "json"}
+    limits |= {"LLMOPS_SERVING_CUSTOMER_CONTEXT": "false", **UNLIMITED}
+    HEADERS["Authorization"] = f"Bearer {make_key(settings.home)}"
     faults: list[str] = []
 
     def start() -> str:

@@ -17,6 +17,7 @@ from benchmarks.load import Sent, percentile
 from benchmarks.release import make_tiny_release
 from llmops.settings import Settings
 from scripts import demo, service
+from scripts.access import UNLIMITED, make_key
 from scripts.local_airflow import HOME, PlatformError
 from scripts.loopback import free_port
 from scripts.memory import MemoryWatch
@@ -47,7 +48,10 @@ def main() -> int:
         "LLMOPS_HOME": str(settings.home),
         "LLMOPS_SERVING_QUEUE_SIZE": str(PLACES),
         "LLMOPS_SERVING_THREADS": "1",
+        "LLMOPS_SERVING_CUSTOMER_CONTEXT": "false",
+        **UNLIMITED,
     }
+    HEADERS["Authorization"] = f"Bearer {make_key(settings.home)}"
     try:
         with demo.ended_afterwards(processes), MemoryWatch(processes) as memory:
             url = f"{service.start(processes, free_port(), Path(settings.lake), limits)}/generate"

@@ -23,6 +23,7 @@ from llmops.collection.stage import collect_sources
 from llmops.foundation.stage import import_model
 from llmops.settings import Settings
 from scripts import demo, service
+from scripts.access import UNLIMITED, make_key
 from scripts.local_airflow import HOME, PlatformError, environment
 from scripts.loopback import free_port
 from scripts.processes import Processes
@@ -48,11 +49,17 @@ def main() -> int:
     if processes.running():
         print("error: the platform is running; `make down` ends it, then run this again", file=sys.stderr)
         return 1
-    limits = {"LLMOPS_SERVING_QUEUE_SIZE": "64", "LLMOPS_SERVING_REQUEST_TIMEOUT_SECONDS": "600"}
+    variables = {
+        "LLMOPS_HOME": str(settings.home),
+        "LLMOPS_SERVING_QUEUE_SIZE": "64",
+        "LLMOPS_SERVING_REQUEST_TIMEOUT_SECONDS": "600",
+        **UNLIMITED,
+    }
+    headers = {"Authorization": f"Bearer {make_key(settings.home)}"}
     try:
         with demo.ended_afterwards(processes):
-            address = service.start(processes, free_port(), Path(settings.lake), limits | _home(settings))
-            found = {at_once: asyncio.run(measure(address, questions, at_once)) for at_once in (1, *BOUNDS)}
+            address = service.start(processes, free_port(), Path(settings.lake), variables)
+            found = {at_once: asyncio.run(measure(address, headers, questions, at_once)) for at_once in (1, *BOUNDS)}
     except PlatformError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -117,7 +124,7 @@ def be_peer(base: Path, adapter: Path) -> int:
     return 0
 
 
-async def measure(address: str, questions: list[str], at_once: int) -> dict[str, Any]:
+async def measure(address: str, headers: dict[str, str], questions: list[str], at_once: int) -> dict[str, Any]:
     """All questions (few of them, one by one) with so many under way: tokens a second, and the answers."""
     asked = questions if at_once > 1 else questions[:PEER_QUESTIONS]
     waiting = asyncio.Queue[tuple[int, str]]()
@@ -135,7 +142,8 @@ async def measure(address: str, questions: list[str], at_once: int) -> dict[str,
             texts[place] = answer.json()["answer"]
             tokens += answer.json()["usage"]["completion_tokens"]
 
-    async with httpx.AsyncClient(timeout=600, limits=httpx.Limits(max_connections=at_once), trust_env=False) as client:
+    limits = httpx.Limits(max_connections=at_once)
+    async with httpx.AsyncClient(timeout=600, limits=limits, headers=headers, trust_env=False) as client:
         await client.post(f"{address}/generate", json={"prompt": questions[0], "max_new_tokens": 8})
         started = time.monotonic()
         await asyncio.gather(*(ask(client) for _ in range(at_once)))
@@ -158,10 +166,6 @@ def report(peer: dict[str, Any], found: dict[int, dict[str, Any]]) -> int:
         print(line)
         statuses.append(status)
     return max(statuses)
-
-
-def _home(settings: Settings) -> dict[str, str]:
-    return {"LLMOPS_HOME": str(settings.home)}
 
 
 if __name__ == "__main__":

@@ -34,8 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # for `python benchmarks/serve_gpu.py`
 
 from benchmarks.gpu.load import KEY_VARIABLE, Plan, Result  # noqa: E402 - see above
-from benchmarks.keys import make_key  # noqa: E402 - see above
-from llmops.settings import Settings  # noqa: E402 - see above
+from scripts.access import UNLIMITED, make_key  # noqa: E402 - see above
 from scripts.verdict import judge  # noqa: E402
 
 BOUND = 0.97
@@ -169,10 +168,9 @@ def _service(home: Path, options: argparse.Namespace) -> Iterator[str]:
         "LLMOPS_SERVING_QUANTIZATION": options.quantization,
         "LLMOPS_SERVING_QUEUE_SIZE": str(2 * options.concurrent),
         "LLMOPS_SERVING_CUSTOMER_CONTEXT": "false",
-        "LLMOPS_ACCESS_REQUESTS_PER_MINUTE": "10000000",
-        "LLMOPS_ACCESS_TOKENS_PER_DAY": "1000000000",
+        **UNLIMITED,
     }
-    os.environ[KEY_VARIABLE] = make_key(Settings(home=home))
+    os.environ[KEY_VARIABLE] = make_key(home)
     log = home / "service.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

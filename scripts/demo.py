@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scripts import pipeline_run, service
+from scripts.access import make_key
 from scripts.local_airflow import HOME, Client, LocalAirflow, PlatformError
 from scripts.loopback import free_port
 from scripts.memory import MemoryWatch
@@ -173,10 +174,10 @@ def print_scores(models: dict[str, Any]) -> None:
 
 def answer_question(processes: Processes, question: str) -> None:
     """Serve the champion and put the question to it and to the untuned model."""
-    address = service.start(processes, free_port(), lake())
+    address, key = service.start(processes, free_port(), lake()), make_key(HOME)
     print(f"\nPOST {address}/generate\n  question     {question}")
     for model in ("champion", "base"):
-        answer = service.ask(address, question, model)
+        answer = service.ask(address, key, question, model)
         text = textwrap.fill(answer["answer"], _WIDTH - 15, subsequent_indent=" " * 15)
         print(f"  {model:<13}{text}\n{' ' * 15}— {answer['model']}, {answer['usage']['completion_tokens']} tokens")
 

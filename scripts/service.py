@@ -36,7 +36,12 @@ def read_champion(lake: Path) -> dict[str, Any]:
 
 def start(processes: Processes, port: int, lake: Path, variables: Mapping[str, str] | None = None) -> str:
     """Start the service for the lake's champion, wait until it is ready, and return its address."""
-    own = {"LLMOPS_SERVING_HOST": "127.0.0.1", "LLMOPS_SERVING_PORT": str(port), "LLMOPS_LAKE": str(lake)}
+    own = {
+        "LLMOPS_ACCESS_KEYS": str(_KEYS),
+        "LLMOPS_SERVING_HOST": "127.0.0.1",
+        "LLMOPS_SERVING_PORT": str(port),
+        "LLMOPS_LAKE": str(lake),
+    }
     processes.start(NAME, [sys.executable, "-m", "serving"], environment({**(variables or {}), **own}), PROJECT)
     address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + _START_SECONDS
     while not _is_ready(address):
@@ -46,12 +51,12 @@ def start(processes: Processes, port: int, lake: Path, variables: Mapping[str, s
     return address
 
 
-def ask(address: str, question: str, model: str) -> dict[str, Any]:
+def ask(address: str, key: str, question: str, model: str) -> dict[str, Any]:
     """The service's answer to a question, by `champion` or by `base`, the untuned model."""
     request = urllib.request.Request(
         f"{address}/generate",
         data=json.dumps({"prompt": question, "model": model}).encode(),
-        headers={"Content-Type": "application/json"},
+        headers={"Content-Type": "application/json", "Authorization": f"Bearer {key}"},
     )
     try:
         with open_url(request, timeout_seconds=_ANSWER_SECONDS) as answer:

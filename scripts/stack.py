@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from llmops.settings import Settings
 from scripts import pipeline_run, service
+from scripts.access import make_key
 from scripts.local_airflow import HOME, PROJECT, USER, LocalAirflow, PlatformError, environment
 from scripts.loopback import free_port, open_url
 from scripts.prepare import lake
@@ -51,7 +52,8 @@ def _start(processes: Processes) -> None:
     print(f"  MLflow    {_start_mlflow(processes)}  no login", flush=True)
     if service.has_champion(lake()):
         address = service.start(processes, free_port(8000), lake())
-        print(f"  service   {address}  POST /generate, described in /openapi.json", flush=True)
+        print(f"  service   {address}/#key={make_key(HOME)}", flush=True)
+        print("            a page to talk to the model; the key, good for a day, is for POST /generate too", flush=True)
     else:
         print("  service   not started: nothing is published yet; run `make demo`, or llmops_pipeline in Airflow")
     print(f"In a shell: `. {shell_file}` makes `airflow` and `llmops` work. `make down` ends it all.")

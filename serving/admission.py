@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from serving.engines.contract import Job
+from serving.engines.contract import EngineDiedError, Job
 from serving.errors import ServiceError
 from serving.models import Model
 from serving.schemas import GenerateRequest
@@ -46,13 +46,21 @@ def refuse_characters(body: GenerateRequest, settings: ServingSettings) -> None:
         )
 
 
+def engine_gone() -> ServiceError:
+    """The answer to requests that an engine's end has cut off."""
+    return ServiceError(503, "not_ready", "the engine has ended; its operator finds the reason in the log")
+
+
 async def make_job(body: GenerateRequest, model: Model, settings: ServingSettings) -> Job:
     """The job that a request asks of a model; 422 when it is beyond the limits in tokens."""
     engine, record, limit = model.engine, model.record, settings.max_new_tokens_limit
     new_tokens = min(record.max_new_tokens, limit) if body.max_new_tokens is None else body.max_new_tokens
     if new_tokens > limit:
         raise ServiceError(422, "invalid_request", f"max_new_tokens: at most {limit} are allowed")
-    prompt = await engine.encode(body.conversation(record.system))
+    try:
+        prompt = await engine.encode(body.conversation(record.system))
+    except EngineDiedError as error:
+        raise engine_gone() from error
     room = min(settings.max_prompt_tokens, engine.context_tokens - new_tokens)
     if len(prompt) > room:
         raise ServiceError(

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from time import monotonic, time
 
-from serving.admission import RETRY_SOON
+from serving.admission import RETRY_SOON, engine_gone
 from serving.engines.contract import EngineDiedError, FinishReason, Job, Piece
 from serving.errors import ServiceError
 from serving.guards import AnswerFilter
@@ -86,6 +86,4 @@ class Answering:
                 retry_after_seconds=RETRY_SOON,
             ) from error
         except EngineDiedError as error:
-            raise ServiceError(
-                503, "not_ready", "the engine has ended; its operator finds the reason in the log"
-            ) from error
+            raise engine_gone() from error

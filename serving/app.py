@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from llmops.errors import LlmopsError
 from serving import errors
-from serving.api import feedback, generate, openai, page, probes
+from serving.api import feedback, generate, openai, page, platforms, probes
 from serving.engines.contract import EngineDiedError
 from serving.middleware import AccessLog, BodyLimit
 from serving.service import Service
@@ -32,7 +32,7 @@ def create_app(settings: ServingSettings | None = None, on_failure: Callable[[],
     app.state.service = service
     app.add_middleware(BodyLimit, max_bytes=settings.max_prompt_characters * _BYTES_PER_CHARACTER + _OTHER_FIELDS_BYTES)
     app.add_middleware(AccessLog, metrics=service.metrics)
-    for routes in (page, generate, openai, feedback, probes):
+    for routes in (page, generate, openai, feedback, probes, platforms):
         app.include_router(routes.router)
     app.mount("/page", page.files)
     errors.install(app)
@@ -52,23 +52,29 @@ async def _lifespan(service: Service, on_failure: Callable[[], None] | None, _: 
 
 
 async def _follow(service: Service, on_failure: Callable[[], None] | None) -> None:
-    """Load what the lake names, and again whenever it names something else; a bad change leaves what is served."""
+    """Load what the lake names, and again whenever it names something else; a bad change leaves what is served.
+
+    An engine that has ended ends the service, for whoever watches over it to start anew.
+    """
     try:
         await _take_over(service)
+        while True:
+            await asyncio.sleep(service.settings.follow_seconds)
+            service.models.require_life()
+            await _take_over_if_good(service)
     except Exception as error:  # noqa: BLE001 - whatever it is, the app must say so and end
         service.failure = error
-    if service.failure is not None:
-        log.error("service.failed", **_told(service.failure))
-        if on_failure is not None:
-            on_failure()
-        return
-    while True:
-        await asyncio.sleep(service.settings.follow_seconds)
-        try:
-            await _take_over(service)
-        except (LlmopsError, EngineDiedError, OSError) as error:
-            service.metrics.refused_changes.inc()
-            log.warning("lineup.kept", **_told(error))
+    log.error("service.failed", **_told(service.failure))
+    if on_failure is not None:
+        on_failure()
+
+
+async def _take_over_if_good(service: Service) -> None:
+    try:
+        await _take_over(service)
+    except (LlmopsError, EngineDiedError, OSError) as error:
+        service.metrics.refused_changes.inc()
+        log.warning("lineup.kept", **_told(error))
 
 
 async def _take_over(service: Service) -> None:

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving import errors
 from serving.metrics import Metrics
 
-_PROBES = {"/healthz", "/readyz", "/metrics"}
+_PROBES = {"/healthz", "/readyz", "/ping", "/metrics"}
 _UNHANDLED = {"http.response.status_code": 500, "error.type": "internal_error"}
 log = structlog.get_logger()
 

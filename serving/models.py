@@ -17,7 +17,7 @@ from llmops.artifacts import Manifest
 from llmops.errors import LlmopsError, SignatureError
 from llmops.publishing.releases import ReleaseRecord
 from serving import releases
-from serving.engines.contract import Adapter, BaseModel, Engine
+from serving.engines.contract import Adapter, BaseModel, Engine, EngineDiedError
 from serving.releases import Named
 from serving.settings import ServingSettings
 
@@ -127,6 +127,12 @@ class Models:
         )
         if former is not None:
             self._retire(former, self.lineup)
+
+    def require_life(self) -> None:
+        """Raise EngineDiedError when an engine that should answer has ended."""
+        engines = _engines(self.lineup) if self.lineup else []
+        if not all(engine.stats().is_alive for engine in engines):
+            raise EngineDiedError("the engine has ended")
 
     async def close(self) -> None:
         """End every engine."""

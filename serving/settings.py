@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from llmops.settings import Settings
@@ -13,12 +13,19 @@ from serving.engines.contract import EngineOptions
 class ServingSettings(BaseSettings):
     """Read from the environment once, when the service starts."""
 
-    model_config = SettingsConfigDict(env_prefix="LLMOPS_SERVING_", frozen=True, use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix="LLMOPS_SERVING_", frozen=True, populate_by_name=True, use_attribute_docstrings=True
+    )
 
     host: str = "127.0.0.1"
     """Address to listen on."""
-    port: int = Field(8000, ge=0, le=65535)
-    """Port to listen on; 0 takes a free one and logs it."""
+    port: int = Field(
+        8000,
+        ge=0,
+        le=65535,
+        validation_alias=AliasChoices("LLMOPS_SERVING_PORT", "AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT"),
+    )
+    """Port to listen on; 0 takes a free one and logs it. If not given, the one that Vertex AI or SageMaker tells."""
 
     engine: Literal["openvino", "transformers", "vllm", "remote"] = "openvino"
     """What runs the model: a module in `serving.engines`. `openvino` batches answers on the CPU, `vllm` on GPUs;

@@ -13,6 +13,7 @@ from llmops.artifacts import Manifest
 from llmops.publishing.releases import read_champion
 from llmops.settings import Settings
 from scripts import service
+from scripts.access import make_key
 from scripts.loopback import free_port
 from scripts.prepare import apply_features
 from scripts.processes import Processes
@@ -118,10 +119,12 @@ def test_the_champion_is_the_candidate_that_beat_the_untuned_model(runs: list[Ma
 
 def test_the_service_answers_as_the_champion(runs: list[Made], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLMOPS_HOME", str(runs[0].home))
+    monkeypatch.setenv("LLMOPS_SERVING_ENGINE", "transformers")
+    monkeypatch.setenv("LLMOPS_SERVING_CUSTOMER_CONTEXT", "false")
     processes = Processes(runs[0].home / "run")
     try:
         address = service.start(processes, free_port(), Path(runs[0].settings.lake))
-        answer = service.ask(address, "Is a gift card valid for two years?", "champion")
+        answer = service.ask(address, make_key(runs[0].home), "Is a gift card valid for two years?", "champion")
     finally:
         processes.stop()
 

@@ -28,10 +28,10 @@ ServiceDep = Annotated[Service, Depends(_service)]
 
 
 def _lineup(service: ServiceDep) -> Lineup:
+    if service.failure is not None:
+        raise ServiceError(503, "not_ready", "the service has failed; its operator finds the reason in the log")
     if service.models.lineup is not None:
         return service.models.lineup
-    if service.failure is not None:
-        raise ServiceError(503, "not_ready", "the model could not be loaded; its operator finds the reason in the log")
     raise ServiceError(503, "not_ready", "the model is loading; try again", retry_after_seconds=RETRY_SOON)
 
 

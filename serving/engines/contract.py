@@ -101,6 +101,8 @@ class EngineStats:
 
     running: int
     """Jobs that have begun and not ended, those that wait for their turn included."""
+    is_alive: bool = True
+    """Whether it can still answer; an engine that cannot does not come back."""
 
 
 class Engine(Protocol):

@@ -61,7 +61,8 @@ class OpenVinoEngine:
 
     def stats(self) -> EngineStats:
         """How busy it is now."""
-        return EngineStats(sum(model.jobs for model in self._models.values()))
+        models = self._models.values()
+        return EngineStats(sum(model.jobs for model in models), all(model.is_alive for model in models))
 
     async def close(self) -> None:
         """End the processes; what runs there is lost."""

@@ -40,6 +40,11 @@ class OpenVinoModel:
         return cls(version, connection, process)
 
     @property
+    def is_alive(self) -> bool:
+        """Whether its process answers."""
+        return not self._is_dead
+
+    @property
     def jobs(self) -> int:
         """Jobs that run or wait."""
         return len(self._feeds)

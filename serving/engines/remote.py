@@ -70,7 +70,7 @@ class RemoteEngine:
 
     def stats(self) -> EngineStats:
         """How busy this process keeps it."""
-        return EngineStats(self._running)
+        return EngineStats(self._running, self._engine.is_alive and self._encoder.is_alive)
 
     async def close(self) -> None:
         """Hang up; the engine's process goes on."""
@@ -97,6 +97,11 @@ class _Connection:
                 f"{path}: nobody listens ({error.strerror}); start `python -m serving.engine_server` there first"
             ) from error
         return cls(path, reader, writer)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the other side is there."""
+        return not self._is_dead
 
     async def call(self, op: str, **fields: Any) -> dict[str, Any]:
         """A call with one reply."""

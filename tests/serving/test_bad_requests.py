@@ -205,7 +205,7 @@ def test_a_service_that_cannot_load_says_so(tmp_path: Path) -> None:
 
     response = _call(app, "/readyz")
     assert response.status_code == 503
-    assert "could not be loaded" in _problem(response)["message"]
+    assert "has failed" in _problem(response)["message"]
 
 
 def test_a_fault_inside_is_500_and_leaks_nothing(published: Settings) -> None:
