@@ -37,7 +37,6 @@ def read_champion(lake: Path) -> dict[str, Any]:
 def start(processes: Processes, port: int, lake: Path, variables: Mapping[str, str] | None = None) -> str:
     """Start the service for the lake's champion, wait until it is ready, and return its address."""
     own = {
-        "LLMOPS_ACCESS_KEYS": str(_KEYS),
         "LLMOPS_SERVING_HOST": "127.0.0.1",
         "LLMOPS_SERVING_PORT": str(port),
         "LLMOPS_LAKE": str(lake),

@@ -45,7 +45,7 @@ class Answering:
         self._source = self.model.engine.stream(self.job)
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
-        """The answer as it comes. Raises ServiceError when it comes too late, or not at all."""
+        """The answer as it comes, a piece for each of the engine's, some without text. Raises ServiceError when it comes too late, or not at all."""
         first: float | None = None
         deadline = asyncio.get_running_loop().time() + self.began + self.timeout_seconds - monotonic()
         while self.finish_reason is None:
@@ -55,8 +55,7 @@ class Answering:
             self.completion_tokens = piece.completion_tokens
             self.finish_reason = "stop" if is_stopped else piece.finish_reason
             text = self.filter.feed(text, is_last=self.finish_reason is not None)
-            if text or self.finish_reason:
-                yield Piece(text, piece.completion_tokens, self.finish_reason)
+            yield Piece(text, piece.completion_tokens, self.finish_reason)
         self.metrics.answered(
             self.model.version,
             prompt_tokens=len(self.job.prompt),

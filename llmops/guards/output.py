@@ -68,7 +68,8 @@ class OutputFilter:
             Stage(markup.Markers(self.findings)),
             Stage(_People(policy, self.findings)),
             Stage(links.Links(policy.allowed_hosts, policy.allowed_values, self.findings), links.link_would_form),
-            Stage(_People(policy, self.findings)),  # again, for what a broken link has set free
+            # Again: a link that is broken now, or a neighbour that is replaced, may have hidden some.
+            Stage(_People(policy, self.findings)),
         )
 
     @property
@@ -147,16 +148,12 @@ class _People:
         return self._replaced(window[:cut], [span for span in spans if span.end <= cut]), position + cut
 
     def _replaced(self, text: str, spans: list[personal_data.Span]) -> str:
-        """The text with placeholders. What only stands free once its neighbour is replaced is found, too."""
-        while spans:
-            pieces, start = [], 0
-            for span in spans:
-                self._findings[span.type] += 1
-                pieces += [text[start : span.start], markup.placeholder(span.type)]
-                start = span.end
-            text = "".join([*pieces, text[start:]])
-            spans = self._find(text)
-        return text
+        pieces, start = [], 0
+        for span in spans:
+            self._findings[span.type] += 1
+            pieces += [text[start : span.start], markup.placeholder(span.type)]
+            start = span.end
+        return "".join([*pieces, text[start:]])
 
     def _find(self, text: str) -> list[personal_data.Span]:
         found = personal_data.find(text, phone_regions=self._regions)

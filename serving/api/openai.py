@@ -71,6 +71,8 @@ async def _chunks(
     is_first = True
     try:
         async for piece in pieces:
+            if not piece.text and piece.finish_reason is None:
+                continue
             if kind == "chat.completion":
                 delta = {"content": piece.text, **({"role": "assistant"} if is_first else {})}
                 part: dict[str, Any] = {"delta": delta}

@@ -10,13 +10,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "docker/serving/gpu-requirements.lock").read_text()
 LOCKED = set(re.findall(r"^([a-z0-9._-]+)==", LOCK, flags=re.MULTILINE))
-OTHER_ENGINES = {"openvino", "openvino_genai"}
+ELSEWHERE = {"openvino", "openvino_genai", "mangum"}  # the CPU engine; a function has no GPU
 
 
 def test_everything_the_service_imports_is_locked() -> None:
     owners = importlib.metadata.packages_distributions() | {"vllm": ["vllm"]}  # not in the main environment
 
-    needed = {name: owners[name] for name in _imported_by_the_service() - OTHER_ENGINES}
+    needed = {name: owners[name] for name in _imported_by_the_service() - ELSEWHERE}
 
     assert {"fastapi", "pyarrow", "vllm", "cryptography"} <= set(needed)
     assert {name for name, found in needed.items() if not {_normal(item) for item in found} & LOCKED} == set()

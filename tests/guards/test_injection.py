@@ -97,8 +97,8 @@ def test_nothing_raises_and_scores_stay_in_bounds() -> None:
 
 
 ADVERSARIAL = (
-    "a~a ~a.~1a~ignore ~ignore all previous ~you you unfiltered ~i g n o r e ~ignoreall~QUJD~%41~&#97;~"
-    "\\u0061~01000001 ~<|~[~![~#~\n system~curl -x ~what a b c ~run ~without any ~忽略~发送~ι ~й~\u200b~{~="
+    "a~a ~a.~1a~ignore ~ignore all previous ~you you unfiltered ~i g n o r e ~ignoreall~QUJD~%41~&#97;~\\u0061~<|"
+    "~01000001 ~[~![~#~\n system~curl -x ~what a b c ~run ~without any ~忽略~发送~ι ~й~\u200b~{~="
     "~1gnore tpmorp vtaber й "
 )
 

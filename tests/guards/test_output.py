@@ -154,6 +154,8 @@ def test_marker_cannot_be_hidden_in_another() -> None:
         ("[mail](mailto:kari@example.org)", "[mail]…"),
         ("https://shop.example/?mail=kari@example.org", "https://shop.example/?mail=‹EMAIL›"),
         ("card 4111.1111.1111.1111/x", "card ‹CARD›/x"),
+        ("4111 1111 1111 1111DE89 3704 0044 0532 0130 00", "‹CARD›‹IBAN›"),
+        ("Call (020) 7946 0958[x](4:user", "Call ‹PHONE›[x] (4:user"),
         ("Call +49-451-123456 or help@SHOP.example, not xhelp@shop.example", None),
     ],
 )
