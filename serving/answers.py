@@ -45,7 +45,10 @@ class Answering:
         self._source = self.model.engine.stream(self.job)
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
-        """The answer as it comes, a piece for each of the engine's, some without text. Raises ServiceError when it comes too late, or not at all."""
+        """The answer as it comes, a piece for each of the engine's, some without text.
+
+        Raises ServiceError when it comes too late, or not at all.
+        """
         first: float | None = None
         deadline = asyncio.get_running_loop().time() + self.began + self.timeout_seconds - monotonic()
         while self.finish_reason is None:

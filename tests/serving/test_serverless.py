@@ -183,7 +183,9 @@ def runtime() -> Iterator[RuntimeApi]:
 def _start(runtime: RuntimeApi, published: Settings, **environment: str) -> "subprocess.Popen[bytes]":
     variables = {
         "AWS_LAMBDA_RUNTIME_API": runtime.address,
+        "LLMOPS_HOME": str(published.home),
         "LLMOPS_LAKE": published.lake,
+        "LLMOPS_SERVING_CUSTOMER_CONTEXT": "false",
         "LLMOPS_TRUSTED_KEY": str(published.trusted_key),
         "LLMOPS_SERVING_ENGINE": "transformers",
         "LLMOPS_SERVING_THREADS": "1",
