@@ -141,6 +141,8 @@ class Client:
 
     @asynccontextmanager
     async def _asking(self, number: int, *, stream: bool) -> AsyncIterator[tuple[asyncio.StreamReader, dict[str, str]]]:
+        while self._idle and self._idle[-1][0].at_eof():  # the service closes connections that nobody used for a while
+            self._idle.pop()[1].close()
         reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection(self._host, self._port)
         plan = self._plan
         body = json.dumps({"prompt": plan.texts[number], "max_new_tokens": plan.max_new_tokens, "stream": stream})

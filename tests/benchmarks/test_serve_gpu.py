@@ -15,10 +15,11 @@ from benchmarks.gpu.load import Client, Plan
 from benchmarks.gpu.model import SHAPES, base_folder, make_release, make_tokenizer, release_folder
 from benchmarks.gpu.plan import MEAN_TOKENS, make_plan
 from benchmarks.serve_gpu import Comparison, Round
+from llmops.governance.access.roles import Role
 from llmops.settings import Settings
 from serving.app import create_app
 from serving.settings import ServingSettings
-from tests.serving.conftest import wait_until_ready
+from tests.serving.conftest import is_ready, make_key, poll
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +34,18 @@ def plan(lake: Settings) -> Plan:
 
 @pytest.fixture(scope="module")
 def address(lake: Settings) -> Iterator[str]:
-    settings = ServingSettings(platform=lake, threads=1, engine="transformers")
+    platform = lake.model_copy(update={"access_requests_per_minute": 10_000})
+    settings = ServingSettings(platform=platform, threads=1, engine="transformers", customer_context=False)
     config = uvicorn.Config(create_app(settings), port=0, log_config=None, access_log=False)
     server, listening = uvicorn.Server(config), config.bind_socket()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     found = f"http://127.0.0.1:{listening.getsockname()[1]}"
     with httpx.Client(base_url=found) as probe:
-        wait_until_ready(probe)
-    yield found
+        poll(lambda: is_ready(probe), timeout_seconds=180)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(load.KEY_VARIABLE, make_key(lake, Role.USER))
+        yield found
     server.should_exit = True
     thread.join()
 
