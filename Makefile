@@ -26,6 +26,7 @@ lint: setup  ## Format, lint, types, import contracts
 	.venv/bin/lint-imports
 
 test: lint  ## Lint and tests, as CI runs them; a skipped test fails
+	@scripts/test_tools.sh
 	$(PYTEST)
 
 test-slow: setup  ## Kill, outage and long runs

@@ -5,8 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-say() { echo "setup: $*" >&2; }
-fail() { echo "setup: error: $*" >&2; exit 1; }
+. scripts/apt.sh
 
 python_works() {
     "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' >/dev/null 2>&1
@@ -23,18 +22,6 @@ find_python() {
 # Spark starts the JVM with this module, which trimmed runtimes lack.
 java_works() {
     "${JAVA_HOME:+$JAVA_HOME/bin/}java" --list-modules 2>/dev/null | grep -q '^jdk.incubator.vector@'
-}
-
-apt_install() {
-    local sudo=()
-    command -v apt-get >/dev/null || fail "cannot install $*: no apt-get; install it in your system's way"
-    if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null || fail "installing $* needs root: run 'apt-get install $*' as root, then this again"
-        sudo=(sudo)
-    fi
-    say "installing $* with apt-get"
-    "${sudo[@]}" apt-get update -q >&2
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" >&2
 }
 
 install_environment() {
