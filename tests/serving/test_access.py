@@ -66,7 +66,7 @@ def refused_keys(settings: Settings) -> dict[str, str]:
     store.revoke(revoked.split("_")[1], now)
     return {
         "none": "",
-        "empty": "Bearer ",
+        "empty": "Bearer",
         "wrong secret": f"Bearer {good[:-4]}AAAA",
         "unknown": "Bearer llmops_000000000000_" + "A" * 43,
         "no key at all": "Bearer hello",

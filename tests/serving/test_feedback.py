@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from llmops.governance.access.roles import Role
+from llmops.monitoring.interactions.records import TEXT_FIELDS
 from llmops.settings import Settings
 from tests.serving.conftest import ServeLake, figure, make_key, poll
 
@@ -63,7 +64,9 @@ def test_without_consent_no_text_is_kept(client: httpx.Client, spool: Path) -> N
     assert say(client, id=answer["id"], consent=False, corrected_answer="Tomorrow.") == 202
 
     exchange, feedback = records(client, spool, 2)
-    assert (exchange["question"], exchange["answer"], feedback["corrected_answer"]) == (None, None, None)
+    assert [record.get(name) for record in (exchange, feedback) for name in TEXT_FIELDS] == [None] * 2 * len(
+        TEXT_FIELDS
+    )
     assert feedback["rating"] == "good"
     kept = "".join(path.read_text() for path in spool.rglob("*.jsonl"))
     assert not any(text in kept for text in ("parcel", "Tomorrow", answer["answer"]))
