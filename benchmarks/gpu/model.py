@@ -30,6 +30,7 @@ from llmops.settings import Settings
 
 SYSTEM = "Help customers."
 VERSION = "benchmark-1"
+_SPACE = "\u0120"  # how a byte-level tokenizer writes it
 _PAD, _START, _END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 _CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -96,12 +97,16 @@ def release_folder(settings: Settings) -> Path:
 def make_tokenizer(vocabulary: int, context: int) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer in which every one of so many ids is text; nothing is trained.
 
-    Its merges join letters to pairs and pairs to groups of four, in alphabetical order.
+    Its merges join letters to pairs and pairs to groups of four, in alphabetical order; three of four groups begin a
+    word, so that what a random model says has words of a few tokens, as what real ones say.
     """
     tokens = {character: place for place, character in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
     merges: list[tuple[str, str]] = []
     pairs = ["".join(pair) for pair in itertools.product(string.ascii_lowercase, repeat=2)]
-    joins = itertools.chain(((pair[0], pair[1]) for pair in pairs), itertools.product(pairs, repeat=2))
+    begins = itertools.product([f"{_SPACE}{pair}" for pair in pairs], pairs)
+    goes_on = itertools.product(pairs, repeat=2)
+    groups = (next(goes_on if place % 4 == 3 else begins) for place in itertools.count())
+    joins = itertools.chain(((pair[0], pair[1]) for pair in pairs), ((_SPACE, pair) for pair in pairs), groups)
     for first, second in itertools.islice(joins, vocabulary - len(tokens) - 3):
         merges.append((first, second))
         tokens[first + second] = len(tokens)
