@@ -57,7 +57,8 @@ def test_every_printed_address_answers_until_all_is_ended(machine: Machine) -> N
     assert started.returncode == 0, started.stderr
     airflow, user, password = _found(r"Airflow +(http://\S+)  user (\S+), password (\S+)", started.stdout)
     (mlflow,) = _found(r"MLflow +(http://\S+)", started.stdout)
-    (service,) = _found(r"service +(http://\S+)", started.stdout)
+    (chat,) = _found(r"service +(http://\S+)", started.stdout)
+    service, _, key = chat.partition("/#key=")
 
     with httpx.Client(timeout=60, follow_redirects=True) as client:
         page = client.get(airflow)
@@ -66,7 +67,12 @@ def test_every_printed_address_answers_until_all_is_ended(machine: Machine) -> N
         bearer = {"Authorization": f"Bearer {login.json()['access_token']}"}
         pipeline = client.get(f"{airflow}/api/v2/dags/llmops_pipeline", headers=bearer)
         models = client.get(f"{mlflow}/api/2.0/mlflow/registered-models/search")
-        answer = client.post(f"{service}/generate", json={"prompt": "Where is my parcel?"})
+        answer = client.post(
+            f"{service}/generate",
+            json={"prompt": "Where is my parcel?"},
+            headers={"Authorization": f"Bearer {key}"},
+        )
+        shown = client.get(chat)
     version = _by_shell(machine, "llmops show-champion")
     pools = json.loads(_by_shell(machine, "airflow pools list --output json"))
     again = machine.make("up")
@@ -77,6 +83,7 @@ def test_every_printed_address_answers_until_all_is_ended(machine: Machine) -> N
     assert (login.status_code, wrong.status_code) == (201, 401)
     assert [model["name"] for model in models.json()["registered_models"]] == ["shop-assistant"]
     assert answer.json()["model"].startswith("shop-assistant-")
+    assert "Support assistant" in shown.text
     assert answer.json()["model"] in version
     assert pipeline.json()["is_paused"] is False
     assert {"feature_store", "training"} < {pool["pool"] for pool in pools}
