@@ -19,12 +19,12 @@ from safetensors.torch import load_file, save_file
 from benchmarks.gpu.model import SHAPES, base_folder, make_release, release_folder
 from llmops.annotation.prompts import encode_prompt
 from llmops.errors import ConfigurationError, CorruptArtifactError
-from serving.engines.contract import Adapter, BaseModel, Engine, EngineDiedError, EngineOptions, Job, Piece
+from serving.engines.contract import Adapter, BaseModel, Engine, EngineDiedError, EngineOptions
+from tests.serving.asking import BASE, CHAMPION, ask, make_job
 
 # vLLM and what it imports warn of their own deprecations.
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]
 QUESTIONS = [f"Where is parcel number {number}?" for number in range(6)]
-CHAMPION, BASE = "champion", None
 _WEIGHTS = "adapter_model.safetensors"
 
 
@@ -54,18 +54,6 @@ async def _start(base: BaseModel) -> Any:
     engine = await vllm.start(base, EngineOptions())
     await engine.add(Adapter(CHAMPION, base.tokenizer, "Help customers."))
     return engine
-
-
-async def make_job(engine: Engine, question: str, version: str | None = CHAMPION, **changes: Any) -> Job:
-    """A greedy job of 24 tokens."""
-    prompt = await engine.encode([{"role": "user", "content": question}])
-    return Job(**{"max_new_tokens": 24, "temperature": 0.0, "seed": 0, **changes, "prompt": prompt, "version": version})
-
-
-async def ask(engine: Engine, question: str, version: str | None = CHAMPION, **changes: Any) -> tuple[str, Piece]:
-    """The whole text and the last piece."""
-    pieces = [piece async for piece in engine.stream(await make_job(engine, question, version, **changes))]
-    return "".join(piece.text for piece in pieces), pieces[-1]
 
 
 def _scaled(base: BaseModel, folder: Path, factor: float) -> Adapter:

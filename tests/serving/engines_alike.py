@@ -1,13 +1,11 @@
-"""Loading the champion of a lake into an engine, and asking it, for tests of every engine."""
+"""Loading the champion of a lake into an engine, for tests of every engine."""
 
 from types import ModuleType
-from typing import Any
 
 from llmops.settings import Settings
-from serving.engines.contract import Adapter, BaseModel, Engine, EngineOptions, Job, Piece
+from serving.engines.contract import Adapter, BaseModel, Engine, EngineOptions
+from tests.serving.asking import CHAMPION
 from tests.serving.conftest import open_champion
-
-CHAMPION, BASE = "champion", None
 
 
 async def load(module: ModuleType, settings: Settings, options: EngineOptions | None = None) -> Engine:
@@ -20,15 +18,3 @@ async def load(module: ModuleType, settings: Settings, options: EngineOptions | 
             await engine.close()
             raise
     return engine
-
-
-async def make_job(engine: Engine, question: str, version: str | None = CHAMPION, **changes: Any) -> Job:
-    """A greedy job of 24 tokens."""
-    prompt = await engine.encode([{"role": "user", "content": question}])
-    return Job(**{"max_new_tokens": 24, "temperature": 0.0, "seed": 0, **changes, "prompt": prompt, "version": version})
-
-
-async def ask(engine: Engine, question: str, version: str | None = CHAMPION, **changes: Any) -> tuple[str, Piece]:
-    """The whole text and the last piece."""
-    pieces = [piece async for piece in engine.stream(await make_job(engine, question, version, **changes))]
-    return "".join(piece.text for piece in pieces), pieces[-1]

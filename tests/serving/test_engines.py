@@ -18,8 +18,9 @@ from llmops.settings import Settings
 from serving.engines import openvino, remote, transformers
 from serving.engines.contract import Adapter, Engine, EngineDiedError, EngineOptions
 from tests.publishing.small_lake import make_adapter, make_decision, make_lake, publish
+from tests.serving.asking import BASE, CHAMPION, ask, make_job
 from tests.serving.conftest import Serve, poll
-from tests.serving.engines_alike import BASE, CHAMPION, ask, load, make_job
+from tests.serving.engines_alike import load
 
 MODULES = {"transformers": transformers, "openvino": openvino, "remote": remote}
 QUESTIONS = [f"Where is parcel number {number}?" for number in range(6)]
