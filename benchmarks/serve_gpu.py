@@ -4,6 +4,8 @@ Llama-3.1-8B's shape with random weights and a random LoRA adapter, published as
 support's. The engine alone (AsyncLLM with the service's options, given ids, detokenising) and the service
 (`python -m serving`, over HTTP) take turns on the card, each in processes of its own, with the same plan:
 full load, 256 unstreamed requests at any time, 128 new tokens each; then streams that arrive at random, 8 a second.
+A stream's first event comes with its first token. Its first text comes later: the guard holds a word until it is whole,
+about one token more; that is shown, and no bound is set on it.
 Random weights all but never end an answer early; the tokens that count are those really generated. The service checks
 keys, screens questions, filters answers, keeps interactions without text and logs, as it always does.
 
@@ -24,7 +26,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import quantiles
@@ -44,35 +46,38 @@ START_SECONDS = 400
 
 
 @dataclass
-class Round:
-    """Both sides, one after the other."""
-
-    bare: Result
-    service: Result
-    seconds: float = 0.0
-
-
-@dataclass
 class Comparison:
     """All rounds together."""
 
-    rounds: list[Round] = field(default_factory=list)
+    rounds: list[dict[str, Result]] = field(default_factory=list)
+    """What each side did: `bare`, `service` and, if asked for, `apart`."""
 
     def tokens_per_second(self, side: str) -> float:
         """Tokens of all rounds over their seconds."""
-        results: list[Result] = [getattr(item, side) for item in self.rounds]
+        results = [item[side] for item in self.rounds]
         return sum(result.tokens for result in results) / sum(result.seconds for result in results)
 
     def first_token_ms(self, side: str) -> dict[str, float]:
-        """Median and 99th percentile over all streams of all rounds."""
-        times = [1000 * time for item in self.rounds for time in getattr(item, side).first_token_seconds]
+        """Until the client's first event: median and 99th percentile over all streams of all rounds."""
+        return self._milliseconds(side, "first_token_seconds")
+
+    def first_text_ms(self, side: str) -> dict[str, float]:
+        """Until its first text, likewise."""
+        return self._milliseconds(side, "first_text_seconds")
+
+    def _milliseconds(self, side: str, name: str) -> dict[str, float]:
+        times = [1000 * time for item in self.rounds for time in getattr(item[side], name)]
         cuts = quantiles(times, n=100, method="inclusive")
         return {"p50": cuts[49], "p99": cuts[98]}
 
     @property
-    def ratio(self) -> float:
-        """The service's throughput over the bare engine's."""
-        return self.tokens_per_second("service") / self.tokens_per_second("bare")
+    def sides(self) -> list[str]:
+        """Their names, the bare engine first."""
+        return list(self.rounds[0])
+
+    def ratio(self, side: str) -> float:
+        """A side's throughput over the bare engine's."""
+        return self.tokens_per_second(side) / self.tokens_per_second("bare")
 
 
 def main() -> int:
@@ -88,9 +93,11 @@ def main() -> int:
     if options.only_prepare:
         return 0
     plan = _make_plan(home, options)
-    comparison = Comparison()
-    while len(comparison.rounds) < options.rounds and _fits(comparison, began + options.seconds):
+    comparison, took = Comparison(), 0.0
+    while len(comparison.rounds) < options.rounds and time.monotonic() + took < began + options.seconds:
+        round_began = time.monotonic()
         comparison.rounds.append(_measure(home, options))
+        took = time.monotonic() - round_began
     line, status = judge("serve_gpu", _report(comparison, options, plan), ">=", BOUND)
     print(line)
     return status
@@ -110,6 +117,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--streams", type=int, default=240, help="streams, per side and round")
     parser.add_argument("--results", help="JSON file for every figure")
     parser.add_argument("--only-prepare", action="store_true", help="make model and release in --home, and end")
+    parser.add_argument("--apart", action="store_true", help="also measure the service with its engine behind a socket")
     parser.add_argument("--speculation", nargs=2, metavar=("MODEL", "PROMPTS"), help="model folder, JSON lines")
     return parser.parse_args()
 
@@ -127,36 +135,34 @@ def _make_plan(home: Path, options: argparse.Namespace) -> Plan:
     return plan
 
 
-def _fits(comparison: Comparison, deadline: float) -> bool:
-    """Whether another round would end in time; the first one always may begin."""
-    return not comparison.rounds or time.monotonic() + comparison.rounds[-1].seconds < deadline
+def _measure(home: Path, options: argparse.Namespace) -> dict[str, Result]:
+    results = {"bare": _measure_side("bare", home, options), "service": _measure_side("service", home, options)}
+    return {**results, "apart": _measure_side("apart", home, options)} if options.apart else results
 
 
-def _measure(home: Path, options: argparse.Namespace) -> Round:
+def _measure_side(side: str, home: Path, options: argparse.Namespace) -> Result:
     began = time.monotonic()
-    plan_file, bare_file, service_file = (str(home / name) for name in ("plan.json", "bare.json", "service.json"))
-    _call("benchmarks.gpu.bare", str(home), options.quantization, plan_file, bare_file)
-    bare = Result(**json.loads(Path(bare_file).read_text()))
-    _tell("bare AsyncLLM", bare, began)
-    middle = time.monotonic()
-    with _service(home, options) as address:
-        _call("benchmarks.gpu.load", address, plan_file, service_file)
-    service = Result(**json.loads(Path(service_file).read_text()))
-    _tell("service", service, middle)
-    return Round(bare, service, time.monotonic() - began)
-
-
-def _tell(side: str, result: Result, began: float) -> None:
+    plan_file, result_file = str(home / "plan.json"), home / f"{side}.json"
+    if side == "bare":
+        _call("benchmarks.gpu.bare", str(home), options.quantization, plan_file, str(result_file))
+    else:
+        with _service(home, options, is_apart=side == "apart") as address:
+            _call("benchmarks.gpu.load", address, plan_file, str(result_file))
+    result = Result(**json.loads(result_file.read_text()))
     print(
         f"  {side}: {result.tokens_per_second:,.0f} tokens/s ({result.tokens:,} tokens in {result.seconds:.1f} s); "
         f"{time.monotonic() - began:.0f} s with its start",
         flush=True,
     )
+    return result
 
 
 @contextmanager
-def _service(home: Path, options: argparse.Namespace) -> Iterator[str]:
-    """The address of the service that serves the home's champion; it has ended with all its processes afterwards."""
+def _service(home: Path, options: argparse.Namespace, *, is_apart: bool) -> Iterator[str]:
+    """The address of the service that serves the home's champion; it has ended with all its processes afterwards.
+
+    Apart means that the engine runs in a process of its own, behind a socket.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -171,10 +177,24 @@ def _service(home: Path, options: argparse.Namespace) -> Iterator[str]:
         **UNLIMITED,
     }
     os.environ[KEY_VARIABLE] = make_key(home)
-    log = home / "service.log"
+    log, engine_socket = home / "service.log", str(home / "engine.socket")
+    with ExitStack() as running:
+        if is_apart:
+            words = ["serving.engine_server", engine_socket]
+            running.enter_context(_process(words, variables, home / "engine.log"))
+            variables |= {"LLMOPS_SERVING_ENGINE": "remote", "LLMOPS_SERVING_ENGINE_SOCKET": engine_socket}
+            _wait_for_file(Path(engine_socket))
+        process = running.enter_context(_process(["serving"], variables, log))
+        _wait_until_ready(f"http://127.0.0.1:{port}", process, log)
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def _process(words: list[str], variables: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A module that runs; told to end afterwards, and killed with all that it started if it does not."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "serving"],
+            [sys.executable, "-m", *words],
             env=_environment() | variables,
             cwd=ROOT,
             stdout=output,
@@ -182,14 +202,22 @@ def _service(home: Path, options: argparse.Namespace) -> Iterator[str]:
             start_new_session=True,
         )
     try:
-        _wait_until_ready(f"http://127.0.0.1:{port}", process, log)
-        yield f"http://127.0.0.1:{port}"
+        yield process
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(60)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _wait_for_file(path: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not path.exists():
+        if time.monotonic() > deadline:
+            sys.exit(f"error: {path} does not come to be; see the log beside it")
+        time.sleep(0.1)
 
 
 def _wait_until_ready(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -217,18 +245,22 @@ def _environment() -> dict[str, str]:
 
 def _report(comparison: Comparison, options: argparse.Namespace, plan: Plan) -> float:
     """Print the table, write the results, and give the ratio."""
-    first = {side: comparison.first_token_ms(side) for side in ("bare", "service")}
-    added = {name: first["service"][name] - first["bare"][name] for name in FIRST_TOKEN_BOUNDS_MS}
+    first = {side: comparison.first_token_ms(side) for side in comparison.sides}
+    added = {name: _difference(first, name) for name in FIRST_TOKEN_BOUNDS_MS}
     heading = f"{options.quantization}, {len(comparison.rounds)} rounds"
-    print(f"\n{heading:<22}{'tokens/s':>10}{'first p50 ms':>14}{'p99 ms':>9}")
-    for side in ("bare", "service"):
+    print(f"\n{heading:<22}{'tokens/s':>10}{'first p50 ms':>14}{'p99 ms':>9}{'ratio':>9}")
+    for side in comparison.sides:
         speed, times = comparison.tokens_per_second(side), first[side]
-        print(f"{side:<22}{speed:>10,.0f}{times['p50']:>14.2f}{times['p99']:>9.2f}")
+        print(f"{side:<22}{speed:>10,.0f}{times['p50']:>14.2f}{times['p99']:>9.2f}{comparison.ratio(side):>9.3f}")
+    text = {side: comparison.first_text_ms(side) for side in comparison.sides}
+    print(
+        f"added time to first text: {_difference(text, 'p50'):.2f} ms in the median, {_difference(text, 'p99'):.2f} p99"
+    )
     for name, bound in FIRST_TOKEN_BOUNDS_MS.items():
         print(judge(f"added time to first token, {name}, ms", added[name], "<=", bound)[0])
     asked = plan.max_new_tokens * options.full * len(comparison.rounds)
-    counts = {side: sum(getattr(item, side).tokens for item in comparison.rounds) for side in ("bare", "service")}
-    print(f"tokens generated of {asked:,}: bare {counts['bare']:,}, service {counts['service']:,}")
+    counts = {side: f"{sum(item[side].tokens for item in comparison.rounds):,}" for side in comparison.sides}
+    print(f"tokens generated of {asked:,}: {', '.join(f'{side} {count}' for side, count in counts.items())}")
     results: dict[str, Any] = {
         "quantization": options.quantization,
         "shape": options.shape,
@@ -238,19 +270,25 @@ def _report(comparison: Comparison, options: argparse.Namespace, plan: Plan) -> 
                     "tokens": result.tokens,
                     "seconds": result.seconds,
                     "first_token_seconds": result.first_token_seconds,
+                    "first_text_seconds": result.first_text_seconds,
                 }
             }
             for item in comparison.rounds
-            for side, result in (("bare", item.bare), ("service", item.service))
+            for side, result in item.items()
         ],
         "tokens_per_second": {side: comparison.tokens_per_second(side) for side in first},
-        "ratio": comparison.ratio,
+        "ratios": {side: comparison.ratio(side) for side in comparison.sides},
         "first_token_ms": first,
         "added_first_token_ms": added,
+        "first_text_ms": text,
     }
     if options.results:
         Path(options.results).write_text(json.dumps(results, indent=2))
-    return comparison.ratio
+    return comparison.ratio("service")
+
+
+def _difference(figures: dict[str, dict[str, float]], name: str) -> float:
+    return figures["service"][name] - figures["bare"][name]
 
 
 if __name__ == "__main__":

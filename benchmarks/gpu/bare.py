@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gpu.load import Plan, Result, run
+from benchmarks.gpu.load import Plan, Result, Streamed, run
 from benchmarks.gpu.model import base_folder, release_folder, settings_of
 from serving.engines.contract import BaseModel, EngineOptions
 from serving.engines.encoding import Encoder
@@ -47,14 +47,15 @@ async def measure(home: Path, options: EngineOptions, plan: Plan) -> Result:
             tokens = len(output.outputs[0].token_ids)
         return tokens
 
-    async def ask_streamed(number: int) -> tuple[float, str]:
-        started, first, texts = time.perf_counter(), 0.0, []
+    async def ask_streamed(number: int) -> Streamed:
+        started, first, shown, texts = time.perf_counter(), 0.0, 0.0, []
         params = sampling(RequestOutputKind.DELTA)
         prompt = tokens_input(plan.ids[number])
         async for output in llm.generate(prompt, params, str(next(names)), lora_request=adapter):
             first = first or time.perf_counter() - started
             texts.append(output.outputs[0].text)
-        return first, "".join(texts)
+            shown = shown or (time.perf_counter() - started if texts[-1] else 0.0)
+        return Streamed(first, shown, "".join(texts))
 
     try:
         return await run(plan, ask, ask_streamed)

@@ -44,6 +44,17 @@ class Plan:
         path.write_text(json.dumps(asdict(self)))
 
 
+@dataclass(frozen=True)
+class Streamed:
+    """How one stream went."""
+
+    first_seconds: float
+    """Until the client had its first event, which comes with the first token."""
+    text_seconds: float
+    """Until it had the first text: a guard may hold it until a word is whole."""
+    text: str
+
+
 @dataclass
 class Result:
     """What came of a plan."""
@@ -53,6 +64,8 @@ class Result:
     seconds: float = 0.0
     first_token_seconds: list[float] = field(default_factory=list)
     """Of each stream, in the order of their arrivals."""
+    first_text_seconds: list[float] = field(default_factory=list)
+    """Likewise."""
     answer: str = ""
     """Text of the first stream."""
 
@@ -64,8 +77,8 @@ class Result:
 
 Ask = Callable[[int], Awaitable[int]]
 """Asks the question of that number without a stream; gives the tokens of the answer."""
-AskStreamed = Callable[[int], Awaitable[tuple[float, str]]]
-"""Asks it as a stream and reads all of it; gives the seconds to its first token, and its text."""
+AskStreamed = Callable[[int], Awaitable["Streamed"]]
+"""Asks it as a stream and reads all of it."""
 
 
 async def run(plan: Plan, ask: Ask, ask_streamed: AskStreamed) -> Result:
@@ -77,8 +90,9 @@ async def run(plan: Plan, ask: Ask, ask_streamed: AskStreamed) -> Result:
     result.tokens = await _saturate(range(plan.warm_up, streamed_from), plan.concurrent, ask)
     result.seconds = time.perf_counter() - started
     found = await _arrive(plan.arrivals, streamed_from, ask_streamed)
-    result.first_token_seconds = [seconds for seconds, _ in found]
-    result.answer = found[0][1] if found else ""
+    result.first_token_seconds = [stream.first_seconds for stream in found]
+    result.first_text_seconds = [stream.text_seconds for stream in found]
+    result.answer = found[0].text if found else ""
     return result
 
 
@@ -92,11 +106,11 @@ async def _saturate(numbers: Sequence[int], concurrent: int, ask: Ask) -> int:
     return sum(await asyncio.gather(*(keep_asking() for _ in range(concurrent))))
 
 
-async def _arrive(arrivals: Sequence[float], first: int, ask: AskStreamed) -> list[tuple[float, str]]:
+async def _arrive(arrivals: Sequence[float], first: int, ask: AskStreamed) -> list[Streamed]:
     """Start streams at their times, whatever the earlier ones do."""
     began = asyncio.get_running_loop().time()
 
-    async def at(number: int, arrival: float) -> tuple[float, str]:
+    async def at(number: int, arrival: float) -> Streamed:
         await asyncio.sleep(began + arrival - asyncio.get_running_loop().time())
         return await ask(number)
 
@@ -125,19 +139,20 @@ class Client:
             body = json.loads(await reader.readexactly(int(headers["content-length"])))
         return int(body["usage"]["completion_tokens"])
 
-    async def ask_streamed(self, number: int) -> tuple[float, str]:
-        """Seconds to the first token, and the text."""
+    async def ask_streamed(self, number: int) -> Streamed:
+        """The answer to that question, as it comes."""
         started = time.perf_counter()
-        first, texts = 0.0, []
+        first, shown, texts = 0.0, 0.0, []
         async with self._asking(number, stream=True) as (reader, _):
             async for line in _lines(reader):
                 if line.startswith(b"data: ") and not first:
                     first = time.perf_counter() - started
                 if line.startswith(b'data: {"text"'):
+                    shown = shown or time.perf_counter() - started
                     texts.append(json.loads(line[6:])["text"])
                 if line.startswith(b"event: error"):
                     raise RuntimeError("the service broke off a stream; see its log")
-        return first, "".join(texts)
+        return Streamed(first, shown, "".join(texts))
 
     @asynccontextmanager
     async def _asking(self, number: int, *, stream: bool) -> AsyncIterator[tuple[asyncio.StreamReader, dict[str, str]]]:

@@ -1,4 +1,7 @@
-"""What routes ask of the app: its state, who asks, and the models, once they are loaded."""
+"""What routes ask of the app: its state, who asks, and the models, once they are loaded.
+
+Coroutines, though nothing is awaited: FastAPI hands plain functions to threads, which takes longer than they do.
+"""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -19,7 +22,7 @@ from serving.service import Service
 _bearer = HTTPBearer(auto_error=False, description="An API key (`llmops access create-key`) or a token of the provider")
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
@@ -27,7 +30,7 @@ def _service(request: Request) -> Service:
 ServiceDep = Annotated[Service, Depends(_service)]
 
 
-def _lineup(service: ServiceDep) -> Lineup:
+async def _lineup(service: ServiceDep) -> Lineup:
     if service.failure is not None:
         raise ServiceError(503, "not_ready", "the service has failed; its operator finds the reason in the log")
     if service.models.lineup is not None:

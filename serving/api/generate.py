@@ -5,6 +5,7 @@ from functools import partial
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
 
 from serving import errors
 from serving.answers import Answering
@@ -17,8 +18,15 @@ from serving.schemas import Body, GenerateRequest, GenerateResponse, Usage
 router = APIRouter(tags=["answers"], responses=errors.DOCUMENTED)
 
 
+class StartEvent(Body):
+    """The first event of a streamed answer, once its first token is made; its text may wait for the guards."""
+
+    id: str
+    model: str
+
+
 class TextEvent(Body):
-    """One event of a streamed answer: the next part of its text."""
+    """The next part of a streamed answer's text."""
 
     text: str
 
@@ -33,8 +41,9 @@ async def generate(
 ) -> GenerateResponse | StreamingResponse:
     """Answer a customer's question.
 
-    With `stream`, the answer is a series of server-sent events: `text` (`{"text": …}`) as often as there is more, then
-    `done` with the same object as without `stream`; or `error` with an error in the usual shape.
+    With `stream`, the answer is a series of server-sent events: `start` (`{"id": …, "model": …}`) with its first token,
+    `text` (`{"text": …}`) as often as there is more, then `done` with the same object as without `stream`; or `error`
+    with an error in the usual shape.
     """
     answering = await begin(body, request, service, lineup, caller)
     if body.stream:
@@ -46,13 +55,19 @@ async def _events(answering: Answering, request: Request, pieces: AsyncIterator[
     texts: list[str] = []
     try:
         async for piece in pieces:
+            if not texts:
+                yield _event("start", StartEvent(id=answering.id, model=answering.model.version))
             texts.append(piece.text)
             if piece.text:
-                yield f"event: text\ndata: {TextEvent(text=piece.text).model_dump_json()}\n\n"
+                yield _event("text", TextEvent(text=piece.text))
     except ServiceError as error:
-        yield f"event: error\ndata: {errors.body(request.scope, error.kind, error.message).model_dump_json()}\n\n"
+        yield _event("error", errors.body(request.scope, error.kind, error.message))
         return
-    yield f"event: done\ndata: {_response(answering, ''.join(texts)).model_dump_json()}\n\n"
+    yield _event("done", _response(answering, "".join(texts)))
+
+
+def _event(name: str, content: BaseModel) -> str:
+    return f"event: {name}\ndata: {content.model_dump_json()}\n\n"
 
 
 def _response(answering: Answering, text: str) -> GenerateResponse:

@@ -71,7 +71,7 @@ async def _chunks(
     is_first = True
     try:
         async for piece in pieces:
-            if not piece.text and piece.finish_reason is None:
+            if not (is_first or piece.text or piece.finish_reason):
                 continue
             if kind == "chat.completion":
                 delta = {"content": piece.text, **({"role": "assistant"} if is_first else {})}

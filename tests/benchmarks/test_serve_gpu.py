@@ -14,7 +14,7 @@ from benchmarks.gpu import load
 from benchmarks.gpu.load import Client, Plan
 from benchmarks.gpu.model import SHAPES, base_folder, make_release, make_tokenizer, release_folder
 from benchmarks.gpu.plan import MEAN_TOKENS, make_plan
-from benchmarks.serve_gpu import Comparison, Round
+from benchmarks.serve_gpu import Comparison
 from llmops.governance.access.roles import Role
 from llmops.settings import Settings
 from serving.app import create_app
@@ -79,6 +79,8 @@ def test_load_counts_the_tokens_of_real_answers_and_times_streams(address: str, 
     assert result.tokens == 3 * 5  # two to warm up, three that count, three streams; random weights do not end
     assert len(result.first_token_seconds) == 3
     assert all(0 < seconds < result.seconds * 10 for seconds in result.first_token_seconds)
+    both = zip(result.first_token_seconds, result.first_text_seconds, strict=True)
+    assert all(first <= text for first, text in both)
     assert result.answer
 
 
@@ -92,7 +94,7 @@ def test_plan_survives_its_file(plan: Plan, tmp_path: Path) -> None:
 def test_rounds_are_compared_by_all_their_tokens_and_streams() -> None:
     slow = load.Result(tokens=1000, seconds=2.0, first_token_seconds=[0.010, 0.020, 0.030])
     fast = load.Result(tokens=1000, seconds=1.0, first_token_seconds=[0.010, 0.020, 0.030])
-    comparison = Comparison([Round(bare=fast, service=slow), Round(bare=fast, service=fast)])
+    comparison = Comparison([{"bare": fast, "service": slow}, {"bare": fast, "service": fast}])
 
-    assert comparison.ratio == pytest.approx((2000 / 3) / (2000 / 2))
+    assert comparison.ratio("service") == pytest.approx((2000 / 3) / (2000 / 2))
     assert comparison.first_token_ms("bare")["p50"] == pytest.approx(20.0)

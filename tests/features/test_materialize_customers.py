@@ -1,20 +1,15 @@
 """What `materialize-customers` makes of a day's rows, and what the online store says after corrections and kills."""
 
 import shutil
-from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llmops import artifacts, schemas
+from llmops import artifacts
 from llmops.annotation.config import AnnotateConfig
-from llmops.annotation.stage import annotate_rows
-from llmops.artifacts import Manifest
-from llmops.cleaning.config import CleanConfig
 from llmops.errors import ConfigurationError, CorruptArtifactError, MissingArtifactError, Refused
 from llmops.features import online
 from llmops.features.config import MaterializeCustomersConfig
@@ -25,11 +20,9 @@ from llmops.redaction.config import RedactConfig
 from llmops.redaction.stage import redact_row
 from llmops.settings import Settings
 from tests.features.conftest import REPO, ApplyFeatures
+from tests.features.customer_days import CONFIG, DAY, NOON, commit_day, materialize, order
 
-DAY = date(2026, 11, 2)
 NEXT_DAY = DAY + timedelta(days=1)
-NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
-CONFIG = MaterializeCustomersConfig(sources=("shop", "export"), orders=3)
 
 
 @pytest.fixture
@@ -39,48 +32,6 @@ def settings(apply_features: ApplyFeatures, tmp_path: Path) -> Settings:
     settings = Settings(home=tmp_path, lake=applied.lake, feature_repo=applied.feature_repo)
     create_keys(settings=settings)
     return settings
-
-
-def order(order_id: str, customer: str | None, status: str = "paid", **others: Any) -> dict[str, Any]:
-    """A clean row about an order, at noon of the first day."""
-    row_id = f"{order_id}-{customer}-{status}-{others.get('source', 'shop')}"
-    return {
-        **dict.fromkeys(schemas.CLEAN.names),
-        "row_id": row_id,
-        "parents": [row_id],
-        "source": "shop",
-        "kind": "sql",
-        "uri": "shop.sqlite",
-        "position": 0,
-        "event_time": NOON,
-        "subject_id": customer,
-        "keys": sorted({order_id, customer} - {None}),  # type: ignore[type-var] # None is taken out
-        "text": f"Order {order_id} is {status}.",
-        "cluster_id": row_id,
-        **others,
-    }
-
-
-def commit_day(
-    lake: str, rows: Sequence[dict[str, Any]], day: date = DAY, annotation: AnnotateConfig | None = None
-) -> tuple[Manifest, Manifest]:
-    """Rows as `clean` leaves them, and the examples that `annotate` makes of them."""
-    attempt = artifacts.begin(f"{lake}/clean/ds={day}", stage="clean", version=1, config=CleanConfig())
-    clean = attempt.write_table(pa.Table.from_pylist(list(rows), schema=schemas.CLEAN), schemas.CLEAN).commit()
-    with artifacts.recomputing():
-        return clean, annotate_rows(clean.uri, f"{lake}/examples/ds={day}", config=annotation or AnnotateConfig())
-
-
-def materialize(
-    settings: Settings,
-    rows: Sequence[dict[str, Any]],
-    day: date = DAY,
-    config: MaterializeCustomersConfig = CONFIG,
-    annotation: AnnotateConfig | None = None,
-) -> Manifest:
-    clean, examples = commit_day(settings.lake, rows, day, annotation)
-    target = f"{settings.lake}/customers/ds={day}"
-    return materialize_customers(clean.uri, examples.uri, target, config=config, settings=settings)
 
 
 def read_log(settings: Settings) -> list[dict[str, Any]]:

@@ -41,8 +41,10 @@ def _stream(client: httpx.Client, **body: Any) -> list[tuple[str, Any]]:
 def test_pieces_add_up_to_the_whole_answer(client: httpx.Client, changes: dict[str, Any]) -> None:
     whole = client.post("/generate", json={"prompt": _QUESTION, **changes}).json()
 
-    *texts, (last, done) = _stream(client, **changes)
+    (first, start), *texts, (last, done) = _stream(client, **changes)
 
+    assert first == "start"
+    assert start == {"id": done["id"], "model": whole["model"]}
     assert {name for name, _ in texts} == {"text"}
     assert len(texts) > 3
     assert last == "done"
@@ -57,7 +59,7 @@ def test_stop_text_ends_the_answer_before_it(client: httpx.Client) -> None:
     expected = whole["answer"][: whole["answer"].index(stop)].rstrip()
 
     cut = client.post("/generate", json={"prompt": _QUESTION, **body, "stop": [stop]}).json()
-    *texts, (_, done) = _stream(client, **body, stop=[stop])
+    _, *texts, (_, done) = _stream(client, **body, stop=[stop])
 
     assert len(whole["answer"]) > 14
     assert cut["answer"] == done["answer"] == "".join(event["text"] for _, event in texts) == expected
