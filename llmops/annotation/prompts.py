@@ -16,6 +16,7 @@ section and never becomes a control token: see `defuse` and `encode_prompt`.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, TypedDict
 
 TEMPLATE = "support-2"
@@ -88,8 +89,12 @@ def encode_answer(tokenizer: Any, answer: str) -> list[int]:
 
 def _break_up(text: str, tokenizer: Any) -> str:
     """Put a space after the first character of every control token that stands in the text."""
+    pattern = _control_tokens(tokenizer, len(tokenizer))
+    return pattern.sub(lambda match: f"{match.group()[0]} {match.group()[1:]}", text) if pattern else text
+
+
+@lru_cache(maxsize=4)
+def _control_tokens(tokenizer: Any, _: int) -> re.Pattern[str] | None:
+    """What matches any of them, the longest first; made anew when the tokenizer has grown (the second argument)."""
     tokens = [token for token in {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()} if token.strip()]
-    if not tokens:
-        return text
-    pattern = re.compile("|".join(re.escape(token) for token in sorted(tokens, key=len, reverse=True)))
-    return pattern.sub(lambda match: f"{match.group()[0]} {match.group()[1:]}", text)
+    return re.compile("|".join(re.escape(token) for token in sorted(tokens, key=len, reverse=True))) if tokens else None

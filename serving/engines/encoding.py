@@ -12,6 +12,9 @@ from llmops.annotation import prompts
 from llmops.annotation.prompts import Message
 from serving.engines.contract import PROBE, BaseModel
 
+_ENCODED_IN_LINE = 2_000
+"""Characters that are encoded on the event loop, in less time than a thread takes to be woken; more goes to one."""
+
 
 class Encoder:
     """A release's tokenizer with a thread of its own."""
@@ -28,6 +31,8 @@ class Encoder:
 
     async def encode(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of the conversation up to the assistant's turn, rendered as in training."""
+        if sum(len(message["content"]) for message in messages) <= _ENCODED_IN_LINE:
+            return prompts.encode_prompt(self.tokenizer, messages)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, prompts.encode_prompt, self.tokenizer, messages)
 
