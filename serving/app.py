@@ -34,6 +34,7 @@ def create_app(settings: ServingSettings | None = None, on_failure: Callable[[],
     app.add_middleware(AccessLog, metrics=service.metrics)
     for routes in (page, generate, openai, feedback, probes, platforms):
         app.include_router(routes.router)
+    app.mount("/page/swagger", page.swagger)
     app.mount("/page", page.files)
     errors.install(app)
     return app

@@ -1,4 +1,4 @@
-"""`GET /`: the chat page, and the two files that it needs."""
+"""`GET /`, the chat page, and `GET /docs`, the API's reference; they load nothing from elsewhere."""
 
 from pathlib import Path
 
@@ -18,9 +18,17 @@ _HEADERS = {
 
 router = APIRouter()
 files = StaticFiles(directory=FOLDER)
+swagger = StaticFiles(packages=[("fastapi_offline", "static")])
+"""Swagger UI's own files."""
 
 
 @router.get("/", include_in_schema=False)
 async def page() -> FileResponse:
-    """A page to talk to the model; it loads nothing from elsewhere."""
+    """A page to talk to the model."""
     return FileResponse(FOLDER / "index.html", headers=_HEADERS)
+
+
+@router.get("/docs", include_in_schema=False)
+async def reference() -> FileResponse:
+    """Every route with its fields, and a form to try it."""
+    return FileResponse(FOLDER / "reference.html", headers=_HEADERS)

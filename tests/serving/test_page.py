@@ -41,6 +41,25 @@ def page(page_of_server: Page, client: httpx.Client) -> Iterator[Page]:
     assert errors == []
 
 
+def test_reference_shows_every_route_and_tries_one(page: Page, client: httpx.Client) -> None:
+    page.goto("/docs")
+    routes = client.get("/openapi.json").json()["paths"]
+    expect(page.locator(".opblock")).to_have_count(sum(len(methods) for methods in routes.values()))
+
+    page.get_by_role("button", name="Authorize").click()
+    page.locator(".modal-ux input").fill(key_of(client))
+    page.locator(".modal-ux").get_by_role("button", name="Apply credentials").click()
+    page.locator(".modal-ux").get_by_role("button", name="Close").click()
+    block = page.locator(".opblock", has=page.locator("[data-path=\"/v1/models\"]"))
+    block.locator(".opblock-summary-control").click()
+    block.get_by_role("button", name="Try it out").click()
+    block.get_by_role("button", name="Execute").click()
+
+    model = client.get("/readyz").json()["model"]
+    expect(block.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
+    expect(block.locator(".live-responses-table")).to_contain_text(model)
+
+
 def _ask(page: Page, question: str = _QUESTION) -> None:
     page.get_by_label("Your question").fill(question)
     page.get_by_role("button", name="Send", exact=True).click()
