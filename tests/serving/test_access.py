@@ -30,7 +30,17 @@ ROUTES: list[tuple[str, str, Any, dict[Role, int]]] = [
     ("POST", "/v1/feedback", _FEEDBACK, {USER: 404, DEVELOPER: 404, ADMIN: 404}),  # nobody's answer
     ("GET", "/metrics", None, {USER: 403, DEVELOPER: 200, ADMIN: 200}),
 ]
-OPEN = ["/", "/page/chat.js", "/page/chat.css", "/docs", "/page/swagger/swagger-ui.css", "/healthz", "/readyz", "/ping", "/openapi.json"]
+OPEN = [
+    "/",
+    "/page/chat.js",
+    "/page/chat.css",
+    "/docs",
+    "/page/swagger/swagger-ui.css",
+    "/healthz",
+    "/readyz",
+    "/ping",
+    "/openapi.json",
+]
 _NAMES = [f"{method} {path} {body.get('model', '') if body else ''}" for method, path, body, _ in ROUTES]
 
 

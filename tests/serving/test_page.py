@@ -50,7 +50,7 @@ def test_reference_shows_every_route_and_tries_one(page: Page, client: httpx.Cli
     page.locator(".modal-ux input").fill(key_of(client))
     page.locator(".modal-ux").get_by_role("button", name="Apply credentials").click()
     page.locator(".modal-ux").get_by_role("button", name="Close").click()
-    block = page.locator(".opblock", has=page.locator("[data-path=\"/v1/models\"]"))
+    block = page.locator(".opblock", has=page.locator('[data-path="/v1/models"]'))
     block.locator(".opblock-summary-control").click()
     block.get_by_role("button", name="Try it out").click()
     block.get_by_role("button", name="Execute").click()
