@@ -73,7 +73,7 @@ async function ask(text) {
     for await (const [name, data] of events(response)) {
       if (name === "text") shown.textContent += data.text;
       else if (name === "error") throw new Error(data.error.message);
-      else finish(item, data, messages, body.customer_id);
+      else if (name === "done") finish(item, data, messages, body.customer_id);
       conversation.lastElementChild.scrollIntoView({ block: "end" });
     }
   } catch (error) {
