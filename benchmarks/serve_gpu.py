@@ -2,7 +2,7 @@
 
 Llama-3.1-8B's shape with random weights and a random LoRA adapter, published as a release; questions as long as
 support's. The engine alone (AsyncLLM with the service's options, given ids, detokenising) and the service
-(`python -m serving`, over HTTP) take turns on the card, each in processes of its own, with the same plan:
+(`python -m serving`, over HTTP) are loaded beside each other and take turns on the card, with the same plan:
 full load, 256 unstreamed requests at any time, 128 new tokens each; then streams that arrive at random, 8 a second.
 A stream's first event comes with its first token. Its first text comes later: the guard holds a word until it is whole,
 about one token more; that is shown, and no bound is set on it.
@@ -16,17 +16,10 @@ With `--speculation MODEL PROMPTS` it measures prompt-lookup speculation instead
 
 import argparse
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import quantiles
@@ -35,14 +28,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # for `python benchmarks/serve_gpu.py`
 
-from benchmarks.gpu.load import KEY_VARIABLE, Plan, Result  # noqa: E402 - see above
-from scripts.access import UNLIMITED, make_key  # noqa: E402 - see above
+from benchmarks.gpu import sides  # noqa: E402 - see above
+from benchmarks.gpu.load import Plan, Result  # noqa: E402
 from scripts.verdict import judge  # noqa: E402
 
 BOUND = 0.97
 FIRST_TOKEN_BOUNDS_MS = {"p50": 2.0, "p99": 10.0}
 RATE = 8.0
-START_SECONDS = 400
 
 
 @dataclass
@@ -50,7 +42,7 @@ class Comparison:
     """All rounds together."""
 
     rounds: list[dict[str, Result]] = field(default_factory=list)
-    """What each side did: `bare`, `service` and, if asked for, `apart`."""
+    """What each side did, `bare` and `service`."""
 
     def tokens_per_second(self, side: str) -> float:
         """Tokens of all rounds over their seconds."""
@@ -85,7 +77,7 @@ def main() -> int:
     options = _options()
     if options.speculation:
         words = [sys.executable, "-m", "benchmarks.gpu.speculation", *options.speculation, options.results or ""]
-        return subprocess.run(words, env=_environment(), cwd=ROOT, check=False).returncode
+        return subprocess.run(words, env=sides.environment(), cwd=sides.ROOT, check=False).returncode
     home = Path(options.home or tempfile.mkdtemp(prefix="serve-gpu-")).resolve()
     began = time.monotonic()
     _call("benchmarks.gpu.model", str(home), options.shape)
@@ -93,11 +85,11 @@ def main() -> int:
     if options.only_prepare:
         return 0
     plan = _make_plan(home, options)
-    comparison, took = Comparison(), 0.0
-    while len(comparison.rounds) < options.rounds and time.monotonic() + took < began + options.seconds:
-        round_began = time.monotonic()
-        comparison.rounds.append(_measure(home, options))
-        took = time.monotonic() - round_began
+    try:
+        comparison = _take_turns(home, options)
+    except sides.SideError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     line, status = judge("serve_gpu", _report(comparison, options, plan), ">=", BOUND)
     print(line)
     return status
@@ -111,13 +103,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--shape", default="8b", choices=["8b", "tiny"], help="size of the model")
     parser.add_argument("--quantization", default="none", choices=["none", "fp8"], help="weights: bfloat16 or 8 bits")
     parser.add_argument("--rounds", type=int, default=2, help="how often bare engine and service take turns")
-    parser.add_argument("--seconds", type=float, default=500, help="no further round begins that would end later")
+    parser.add_argument("--processes", type=int, default=8, help="API processes of the service")
+    parser.add_argument("--cache-gib", type=int, default=12, help="key-value cache of each side: both are on the card")
     parser.add_argument("--concurrent", type=int, default=256, help="requests in flight under full load")
     parser.add_argument("--full", type=int, default=2560, help="requests under full load, per side and round")
     parser.add_argument("--streams", type=int, default=240, help="streams, per side and round")
     parser.add_argument("--results", help="JSON file for every figure")
     parser.add_argument("--only-prepare", action="store_true", help="make model and release in --home, and end")
-    parser.add_argument("--apart", action="store_true", help="also measure the service with its engine behind a socket")
     parser.add_argument("--speculation", nargs=2, metavar=("MODEL", "PROMPTS"), help="model folder, JSON lines")
     return parser.parse_args()
 
@@ -135,112 +127,38 @@ def _make_plan(home: Path, options: argparse.Namespace) -> Plan:
     return plan
 
 
-def _measure(home: Path, options: argparse.Namespace) -> dict[str, Result]:
-    results = {"bare": _measure_side("bare", home, options), "service": _measure_side("service", home, options)}
-    return {**results, "apart": _measure_side("apart", home, options)} if options.apart else results
+def _take_turns(home: Path, options: argparse.Namespace) -> Comparison:
+    """Load both sides side by side, then let them take turns, each first in every other round."""
+    comparison, plan = Comparison(), home / "plan.json"
+    quantization, cache_gib = options.quantization, options.cache_gib
+    with (
+        sides.bare(home, quantization, cache_gib) as bare,
+        sides.service(
+            home, quantization, cache_gib, processes=options.processes, concurrent=options.concurrent
+        ) as service,
+    ):
+        both = {"bare": bare, "service": service}
+        for number in range(options.rounds):
+            found: dict[str, Result] = {}
+            for side in list(both)[:: -1 if number % 2 else 1]:
+                found[side] = both[side](plan)
+                _tell(side, found[side])
+            comparison.rounds.append({side: found[side] for side in both})
+    return comparison
 
 
-def _measure_side(side: str, home: Path, options: argparse.Namespace) -> Result:
-    began = time.monotonic()
-    plan_file, result_file = str(home / "plan.json"), home / f"{side}.json"
-    if side == "bare":
-        _call("benchmarks.gpu.bare", str(home), options.quantization, plan_file, str(result_file))
-    else:
-        with _service(home, options, is_apart=side == "apart") as address:
-            _call("benchmarks.gpu.load", address, plan_file, str(result_file))
-    result = Result(**json.loads(result_file.read_text()))
+def _tell(side: str, result: Result) -> None:
     print(
-        f"  {side}: {result.tokens_per_second:,.0f} tokens/s ({result.tokens:,} tokens in {result.seconds:.1f} s); "
-        f"{time.monotonic() - began:.0f} s with its start",
+        f"  {side}: {result.tokens_per_second:,.0f} tokens/s ({result.tokens:,} tokens in {result.seconds:.1f} s)",
         flush=True,
     )
-    return result
-
-
-@contextmanager
-def _service(home: Path, options: argparse.Namespace, *, is_apart: bool) -> Iterator[str]:
-    """The address of the service that serves the home's champion; it has ended with all its processes afterwards.
-
-    Apart means that the engine runs in a process of its own, behind a socket.
-    """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    variables = {
-        "LLMOPS_HOME": str(home),
-        "LLMOPS_LOG_FORMAT": "json",
-        "LLMOPS_SERVING_PORT": str(port),
-        "LLMOPS_SERVING_ENGINE": "vllm",
-        "LLMOPS_SERVING_QUANTIZATION": options.quantization,
-        "LLMOPS_SERVING_QUEUE_SIZE": str(2 * options.concurrent),
-        "LLMOPS_SERVING_CUSTOMER_CONTEXT": "false",
-        **UNLIMITED,
-    }
-    os.environ[KEY_VARIABLE] = make_key(home)
-    log, engine_socket = home / "service.log", str(home / "engine.socket")
-    with ExitStack() as running:
-        if is_apart:
-            words = ["serving.engine_server", engine_socket]
-            running.enter_context(_process(words, variables, home / "engine.log"))
-            variables |= {"LLMOPS_SERVING_ENGINE": "remote", "LLMOPS_SERVING_ENGINE_SOCKET": engine_socket}
-            _wait_for_file(Path(engine_socket))
-        process = running.enter_context(_process(["serving"], variables, log))
-        _wait_until_ready(f"http://127.0.0.1:{port}", process, log)
-        yield f"http://127.0.0.1:{port}"
-
-
-@contextmanager
-def _process(words: list[str], variables: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A module that runs; told to end afterwards, and killed with all that it started if it does not."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *words],
-            env=_environment() | variables,
-            cwd=ROOT,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        yield process
-        process.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(60)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _wait_for_file(path: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not path.exists():
-        if time.monotonic() > deadline:
-            sys.exit(f"error: {path} does not come to be; see the log beside it")
-        time.sleep(0.1)
-
-
-def _wait_until_ready(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"{address}/readyz", timeout=5):  # noqa: S310 - loopback
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    sys.exit(f"error: the service does not get ready; the end of its log:\n{log.read_text(errors='replace')[-4000:]}")
 
 
 def _call(module: str, *words: str) -> None:
     """Run one of the benchmark's modules in a process of its own, which gives the GPU back when it ends."""
-    done = subprocess.run([sys.executable, "-m", module, *words], env=_environment(), cwd=ROOT, check=False)
+    done = subprocess.run([sys.executable, "-m", module, *words], env=sides.environment(), cwd=sides.ROOT, check=False)
     if done.returncode:
         sys.exit(f"error: {module} ended with status {done.returncode}; its words are above")
-
-
-def _environment() -> dict[str, str]:
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
 
 
 def _report(comparison: Comparison, options: argparse.Namespace, plan: Plan) -> float:

@@ -38,6 +38,9 @@ class ServingSettings(BaseSettings):
     """CPU threads of the engine; as many as its library thinks right, if not given."""
     cache_gib: int = Field(1, ge=1)
     """Memory for the key-value cache of each model on the CPU."""
+    gpu_cache_gib: int | None = Field(None, ge=1)
+    """Memory for the key-value cache on each GPU, where something else needs the card as well; all that is free, if not
+    given."""
     tensor_parallel: int = Field(1, ge=1)
     """GPUs that share one model."""
     quantization: Literal["none", "fp8"] = "none"
@@ -98,6 +101,7 @@ class ServingSettings(BaseSettings):
         return EngineOptions(
             threads=self.threads,
             cache_gib=self.cache_gib,
+            gpu_cache_gib=self.gpu_cache_gib,
             tensor_parallel=self.tensor_parallel,
             quantization=self.quantization,
             lora_rank=self.lora_rank,

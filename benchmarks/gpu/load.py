@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 KEY_VARIABLE = "LLMOPS_BENCHMARK_KEY"
 """Environment variable with the access key that is sent as `Authorization: Bearer`."""
@@ -187,12 +186,18 @@ async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     await reader.readline()
 
 
-async def _main(address: str, plan: Plan) -> dict[str, Any]:
+def write_result(result: Result, path: Path) -> None:
+    """Write it, whole or not at all."""
+    scratch = path.with_suffix(".writing")
+    scratch.write_text(json.dumps(asdict(result)))
+    scratch.replace(path)
+
+
+async def _main(address: str, plan: Plan, path: Path) -> None:
     client = Client(address, plan)
-    result = await run(plan, client.ask, client.ask_streamed)
+    write_result(await run(plan, client.ask, client.ask_streamed), path)
     await client.close()
-    return asdict(result)
 
 
 if __name__ == "__main__":
-    Path(sys.argv[3]).write_text(json.dumps(asyncio.run(_main(sys.argv[1], Plan.read(Path(sys.argv[2]))))))
+    asyncio.run(_main(sys.argv[1], Plan.read(Path(sys.argv[2])), Path(sys.argv[3])))

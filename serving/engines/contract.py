@@ -49,6 +49,7 @@ class EngineOptions:
     threads: int | None = None
     """CPU threads; as many as the library thinks right, if not given."""
     cache_gib: int = 1
+    gpu_cache_gib: int | None = None
     """Memory for the key-value cache of each model on the CPU."""
     tensor_parallel: int = 1
     """GPUs that share one model."""
