@@ -207,6 +207,17 @@ def test_a_trial_is_followed_without_a_worker_until_it_ends(site: Site) -> None:
             (site.lake / name).unlink()
 
 
+def sources_of_canaries(site: Site) -> set[str]:
+    """Runs whose publication has started one that looks after a canary."""
+    runs = site.client.call("GET", "dags/canary/dagRuns?limit=100")["dag_runs"]
+    events = [
+        site.client.call("GET", f"dags/canary/dagRuns/{run['dag_run_id']}/upstreamAssetEvents")["asset_events"]
+        for run in runs
+        if run["run_type"] == "asset_triggered"
+    ]
+    return {event["source_run_id"] for found in events for event in found}
+
+
 def tell_of_a_publication(site: Site) -> None:
     (asset,) = site.client.call("GET", "assets?name_pattern=llmops_release")["assets"]
     site.client.call("POST", "assets/events", {"asset_id": asset["id"]})
@@ -271,6 +282,7 @@ def test_backfilled_day_that_trains_never_moves_the_champion(site: Site) -> None
     manual = trigger(site, "llmops_pipeline", conf | {"day": "2026-11-02"})
     wait_until(lambda: state_of(site, manual) in {"success", "failed"})
     assert states(site, manual)["publish"] == "success"
+    wait_until(lambda: manual in sources_of_canaries(site))
     before = champion.read_bytes()
 
     (run,) = backfill(site, date(2026, 11, 3), date(2026, 11, 3), conf)

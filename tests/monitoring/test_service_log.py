@@ -2,9 +2,10 @@
 
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 import structlog
 
 from llmops import logs
@@ -45,6 +46,18 @@ def test_only_the_dataset_since_the_time_is_read(tmp_path: Path) -> None:
     log = read(tmp_path, SINCE.replace(second=20))
 
     assert numbers(log) == [3]
+
+
+@pytest.mark.parametrize("at", ["2026-03-07T12:00:20.250Z", "2026-03-07T12:00:20Z", "2026-03-07T13:00:20.250+01:00"])
+@pytest.mark.parametrize(("millisecond", "is_read"), [(-1, True), (251, False)])
+def test_time_counts_by_the_millisecond_however_it_is_written(
+    tmp_path: Path, at: str, millisecond: int, is_read: bool
+) -> None:
+    (tmp_path / "service.log").write_text(line(0, 1).replace("2026-03-07T12:00:00.250Z", at))
+
+    log = read(tmp_path, SINCE + timedelta(seconds=20, milliseconds=millisecond))
+
+    assert numbers(log) == ([1] if is_read else [])
 
 
 def test_half_a_line_is_passed_over_and_counted(tmp_path: Path) -> None:
