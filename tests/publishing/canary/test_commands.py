@@ -47,7 +47,8 @@ def test_the_command_says_not_yet_by_its_status(
 def test_start_takes_its_limits_from_the_recipe(
     site: Site, llmops: Callable[..., "subprocess.CompletedProcess[str]"], tmp_path: Path
 ) -> None:
-    llmops("canary", "stop")
+    stopped = llmops("canary", "stop")
+    assert stopped.returncode == 0, stopped.stderr
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
         '[collect]\nsources=[{kind="json",name="rows",path="rows.jsonl"}]\n[import_model]\nbase_model="x"\nlicence="MIT"\n'
