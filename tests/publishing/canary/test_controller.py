@@ -140,6 +140,22 @@ def test_a_promotion_that_was_taken_back_is_not_repeated(site: Site) -> None:
     assert site.decision()["decision"] == "promote"
 
 
+def test_a_look_is_void_when_somebody_has_acted_since(site: Site) -> None:
+    trial = trials.find(site.settings)
+    assert trial is not None
+    site.pairs(15)
+    found = controller.look(trial, site.settings, trial.pointer.since)
+    commands.stop(settings=site.settings)
+
+    with pytest.raises(NotYet, match="has changed meanwhile"):
+        controller.act(found, site.settings)
+
+    assert found.verdict.decision == "promote"
+    assert site.served().version == site.champion
+    assert site.pointer().share == 0
+    assert site.decision()["reason"] == "stopped by hand"
+
+
 def test_stop_leaves_the_champion_alone(site: Site) -> None:
     site.pairs(2)
 
