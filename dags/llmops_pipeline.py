@@ -31,8 +31,13 @@ takes them too. Airflow takes one backfill of a DAG at a time, and ends it about
 ## What a skipped task means
 
 The command had nothing to do and said why in its log (`not done: …`): no source has anything for the day, the recipe
-names no source of orders, the candidate is no better, it is champion already. What depends on it is skipped as well,
-and the run succeeds.
+names no source of orders, the candidate is no better, it is champion already, another one is being tried. What depends
+on it is skipped as well, and the run succeeds.
+
+## Canaries
+
+With `[publish] canary = true` in the recipe a release is tried on part of the traffic first; the DAG `canary` follows
+it to its end. Meanwhile what this DAG makes is not published.
 
 ## When a task fails
 
@@ -139,7 +144,11 @@ with DAG(
         )
         gate = shared.stage("gate", '"$LAKE/evaluations/as_of=$DAY" "$LAKE/decisions/as_of=$DAY"', timeout=10 * MINUTES)
         publish = shared.stage(
-            "publish", '"$LAKE/decisions/as_of=$DAY" "$LAKE/releases"', timeout=30 * MINUTES, pool="training"
+            "publish",
+            '"$LAKE/decisions/as_of=$DAY" "$LAKE/releases"',
+            timeout=30 * MINUTES,
+            pool="training",
+            outlets=[shared.PUBLISHED],
         )
 
         wanted, allowed = train_wanted(), publish_allowed()

@@ -4,13 +4,15 @@ Imports Airflow and the standard library only: the scheduler parses these files 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import CronDataIntervalTimetable, Param
+from airflow.providers.standard.sensors.bash import BashSensor
+from airflow.sdk import Asset, CronDataIntervalTimetable, Param
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 PROJECT = Path(os.environ.get("LLMOPS_PROJECT") or Path(__file__).resolve().parent.parent)
 """Root of the repository: where `llmops` commands run and relative paths start."""
@@ -21,6 +23,9 @@ SOURCE = os.environ.get("LLMOPS_SOURCE") or "examples/shop"
 """Root of the raw data, unless a run names another one."""
 SCHEDULE = os.environ.get("LLMOPS_SCHEDULE") or "0 0 * * *"
 """Cron expression (UTC) of the daily run; `none` leaves only the runs that someone starts."""
+
+PUBLISHED = Asset("llmops_release")
+"""A release that was published, as champion or as its challenger."""
 
 RETRIES = {
     "retries": 2,
@@ -78,7 +83,9 @@ def recipe_names() -> list[str]:
     return sorted(path.stem for path in (PROJECT / "recipes").glob("*.toml"))
 
 
-def stage(command: str, arguments: str, *, timeout: timedelta, pool: str | None = None) -> BashOperator:
+def stage(
+    command: str, arguments: str, *, timeout: timedelta, pool: str | None = None, outlets: Sequence[Asset] = ()
+) -> BashOperator:
     """A task that runs one stage as `llmops … COMMAND ARGUMENTS` under the run's recipe."""
     variables = {
         "RECIPE": "recipes/{{ params.recipe }}.toml",
@@ -87,7 +94,13 @@ def stage(command: str, arguments: str, *, timeout: timedelta, pool: str | None 
         "RECOLLECT": "{{ 'yes' if params.recollect else '' }}",
     }
     return run_command(
-        command, arguments, options='--recipe "$RECIPE" ', variables=variables, timeout=timeout, pool=pool
+        command,
+        arguments,
+        options='--recipe "$RECIPE" ',
+        variables=variables,
+        timeout=timeout,
+        pool=pool,
+        outlets=outlets,
     )
 
 
@@ -99,13 +112,14 @@ def run_command(
     timeout: timedelta,
     options: str = "",
     pool: str | None = None,
+    outlets: Sequence[Asset] = (),
 ) -> BashOperator:
     """A task that runs `llmops OPTIONS COMMAND ARGUMENTS`.
 
     `arguments` may refer to `variables`, and to DAY, LAKE and FORCE, as "$NAME" in double quotes. Values reach the
     shell through its environment and are never part of the command's text, so that no param can become a command. The
     last line that the command prints, the artifact's URI, is the task's XCom. Exit status 99 (refused, for a reason in
-    the log) skips the task and what follows it; the run still succeeds.
+    the log) skips the task and what follows it; the run still succeeds. `outlets` are told when it has succeeded.
     """
     return BashOperator(
         task_id=command.replace("-", "_"),
@@ -121,7 +135,41 @@ def run_command(
         cwd=str(PROJECT),
         skip_on_exit_code=99,
         execution_timeout=timeout,
+        outlets=list(outlets),
         **({"pool": pool} if pool else {}),
+    )
+
+
+class _CommandSensor(BashSensor):
+    """A BashSensor that takes the worker's environment along, as BashOperator does with `append_env`, and that is
+    tried again when its command has failed, where BashSensor would give up for good.
+    """
+
+    def poke(self, context: Any) -> Any:
+        # Only now, so that nothing of the environment is rendered, stored and shown.
+        self.env = {**os.environ, **(self.env or {})}
+        try:
+            return super().poke(context)
+        except AirflowFailException as error:
+            raise AirflowException(str(error)) from error
+
+
+def wait_for_command(
+    command: str, *, period: timedelta, timeout: timedelta, retries: int, name: str | None = None
+) -> BashSensor:
+    """A task that runs `llmops COMMAND` each `period` until its exit status is 0 instead of 75 (not yet).
+
+    Between two looks it holds no worker. It fails after `timeout`, and when the command has failed `retries` times.
+    """
+    return _CommandSensor(
+        task_id=name or command.replace(" ", "_"),
+        bash_command=f'cd "$PROJECT" && exec llmops {command}',
+        env={"LLMOPS_LAKE": LAKE, "PROJECT": str(PROJECT)},
+        retry_exit_code=75,
+        mode="reschedule",
+        poke_interval=period.total_seconds(),
+        timeout=timeout.total_seconds(),
+        retries=retries,
     )
 
 

@@ -262,7 +262,7 @@ def begin(
     """Start a stage's work on `target`; `committed` is set when an equal run stands there already, whole.
 
     `depends_on` holds the hashes of what the work depends on outside the lake, such as a model folder; `places` names
-    the fields of `config` that say where that is: they are recorded, but do not count.
+    the fields of `config` that say where that is, or where the result goes: they are recorded, but do not count.
 
     Raises CorruptArtifactError when the manifest at `target` is damaged, MissingArtifactError when raw data has lost a
     file; neither when recomputing.

@@ -1,7 +1,8 @@
 """The command line: one command per stage, imported only when it runs.
 
 stdout carries the result alone (the URI of the artifact, or a table that was asked for); everything else, also what
-libraries print, goes to stderr. Exit status: 0 done, 1 failed, 2 wrong usage, 99 refused with a reason.
+libraries print, goes to stderr. Exit status: 0 done, 1 failed, 2 wrong usage, 75 not
+decided yet (ask again later), 99 refused with a reason.
 """
 
 import os
@@ -18,7 +19,7 @@ from cyclopts.config import Dict
 from pydantic import ValidationError
 
 from llmops import artifacts, logs
-from llmops.errors import SKIPPED_STATUS, ConfigurationError, LlmopsError, Refused
+from llmops.errors import NOT_YET_STATUS, SKIPPED_STATUS, ConfigurationError, LlmopsError, NotYet, Refused
 from llmops.recipe import defaults, load, reason_of
 from llmops.settings import Settings
 
@@ -77,6 +78,12 @@ for _group, _commands in ((_PIPELINE, _STAGES), (_BESIDE, _TOOLS)):
         app.command(_target, name=_name, help=_help, group=_group, sort_key=_place)
 app.command("llmops.quarantine:app", name="quarantine", help="Look at rows that were set aside.", group=_BESIDE)
 app.command("llmops.governance.access.commands:app", name="access", help="Keys of the service.", group=_BESIDE)
+app.command(
+    "llmops.publishing.canary.commands:app",
+    name="canary",
+    help="Try a release on part of the traffic before it becomes champion.",
+    group=_BESIDE,
+)
 
 
 @app.meta.default
@@ -108,9 +115,14 @@ def launch(
 
 
 def arguments_from(tables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What a recipe's tables give to each command: its own one and, to the search, that of the training it is for."""
-    arguments = {name.replace("_", "-"): {"config": table} for name, table in tables.items()}
+    """What a recipe's tables give to each command: its own one, and that of what it does on behalf of.
+
+    The search gets that of the training it is for, publication that of the canary it may start.
+    """
+    arguments: dict[str, dict[str, Any]] = {name.replace("_", "-"): {"config": table} for name, table in tables.items()}
     arguments["tune"]["training"] = tables["finetune"]
+    arguments["publish"]["canary"] = tables["canary"]
+    arguments["canary"] = {"start": {"config": tables["canary"]}}
     return arguments
 
 
@@ -122,6 +134,9 @@ def main() -> None:
     except Refused as refusal:
         print(f"not done: {refusal}", file=sys.stderr)
         sys.exit(SKIPPED_STATUS)
+    except NotYet as waiting:
+        print(f"not yet: {waiting}", file=sys.stderr)
+        sys.exit(NOT_YET_STATUS)
     except CycloptsError as error:
         for problem in _problems(error):
             print(f"error: {problem}", file=sys.stderr)

@@ -19,7 +19,8 @@ LlmopsError
 │   ├── BadTokenError                    a bearer token that does not verify
 │   └── NoRoleError                      a good token of someone who has no role here
 ├── AccessUnavailableError               keys or limits cannot be read, so nobody is let in
-└── Refused                              nothing is wrong, and nothing is to be done: the reason says why
+├── Refused                              nothing is wrong, and nothing is to be done: the reason says why
+└── NotYet                               nothing is wrong, and it is too early to tell: ask again later
 
 A message names the value at fault and the remedy. A bad row is data, not an error: it goes to quarantine.
 """
@@ -107,3 +108,11 @@ class Refused(LlmopsError):
 
 SKIPPED_STATUS = 99
 """Exit status of a command that was refused; Airflow shows its task as skipped (BashOperator's own default)."""
+
+
+class NotYet(LlmopsError):
+    """Not a failure: there is nothing to decide yet. The CLI exits with `NOT_YET_STATUS`; ask again later."""
+
+
+NOT_YET_STATUS = 75
+"""Exit status of a command that has to be run again later: EX_TEMPFAIL of BSD's sysexits.h."""

@@ -17,6 +17,7 @@ from llmops.features.config import MaterializeConfig, MaterializeCustomersConfig
 from llmops.foundation.config import ImportModelConfig
 from llmops.governance.config import GateConfig
 from llmops.monitoring.interactions.config import StoreInteractionsConfig
+from llmops.publishing.canary.config import CanaryConfig
 from llmops.publishing.config import PublishConfig
 from llmops.redaction.config import RedactConfig
 from llmops.splitting.config import SplitConfig
@@ -26,7 +27,7 @@ from llmops.tuning.config import TuneConfig
 
 
 class Recipe(BaseModel):
-    """One table per stage; a table or key left out means the stage's defaults."""
+    """One table per stage, and one for canaries; a table or key left out means the stage's defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,6 +45,7 @@ class Recipe(BaseModel):
     evaluate: EvaluateConfig = EvaluateConfig()
     gate: GateConfig = GateConfig()
     publish: PublishConfig = PublishConfig()
+    canary: CanaryConfig = CanaryConfig()
     store_interactions: StoreInteractionsConfig = StoreInteractionsConfig()
 
     @model_validator(mode="after")

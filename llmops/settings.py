@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     """Claim that names roles (admin, developer, user): a name, or a path such as `realm_access.roles`."""
     oidc_jwks: str | None = Field(None, validate_default=True)
     """The issuer's public keys: an https address, or a file."""
+    service_logs: str = Field(default_factory=lambda given: f"{given['home']}/run/service*.log")
+    """Files with the JSON lines of every service that answers (a glob pattern): what a canary is judged by."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """ECS JSON lines, coloured console lines, or whichever suits stderr."""
 

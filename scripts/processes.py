@@ -39,10 +39,12 @@ class Processes:
     folder: Path
     _children: "dict[str, subprocess.Popen[bytes]]" = field(default_factory=dict, repr=False, compare=False)
 
-    def start(self, name: str, command: list[str], environment: Mapping[str, str], cwd: Path) -> None:
-        """Start `command` in a session of its own; its output goes to NAME.log."""
+    def start(
+        self, name: str, command: list[str], environment: Mapping[str, str], cwd: Path, *, keeps_log: bool = False
+    ) -> None:
+        """Start `command` in a session of its own; its output goes to NAME.log, after what is kept of it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self.log(name).open("wb") as output:
+        with self.log(name).open("ab" if keeps_log else "wb") as output:
             child = subprocess.Popen(
                 command,
                 env={**environment, _MARK: self._mark},

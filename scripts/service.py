@@ -41,7 +41,9 @@ def start(processes: Processes, port: int, lake: Path, variables: Mapping[str, s
         "LLMOPS_SERVING_PORT": str(port),
         "LLMOPS_LAKE": str(lake),
     }
-    processes.start(NAME, [sys.executable, "-m", "serving"], environment({**(variables or {}), **own}), PROJECT)
+    # A canary is judged by what was logged since it began, also before a restart.
+    whole = environment({**(variables or {}), **own})
+    processes.start(NAME, [sys.executable, "-m", "serving"], whole, PROJECT, keeps_log=True)
     address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + _START_SECONDS
     while not _is_ready(address):
         if NAME not in processes.running() or time.monotonic() > deadline:

@@ -59,6 +59,9 @@ class Metrics:
         self._requests = Counter(
             "llmops_requests", "Requests by outcome.", ["route", "status", "error"], registry=self._registry
         )
+        self._refusals = Counter(
+            "llmops_refusals", "Complete answers that declined to help.", ["model"], registry=self._registry
+        )
         self.refused_changes = Counter(
             "llmops_lineup_refused", "Times that what the lake names was not taken over.", registry=self._registry
         )
@@ -77,6 +80,10 @@ class Metrics:
             self._between.labels(model).observe((seconds - first_seconds) / (completion_tokens - 1))
         self._tokens.labels(model, "prompt").inc(prompt_tokens)
         self._tokens.labels(model, "completion").inc(completion_tokens)
+
+    def refused(self, model: str) -> None:
+        """Count a complete answer that declined to help."""
+        self._refusals.labels(model).inc()
 
     def ended(self, route: str, status: int, error: str) -> None:
         """Count a request by its outcome; `error` is its kind, or empty."""

@@ -44,6 +44,9 @@ class AccessLog:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except Exception:
+            fields["error.type"] = "internal_error"  # also where a stream had begun, as 200
+            raise
         finally:
             if scope["path"] not in _PROBES:
                 line = _line(scope, request_id, fields, perf_counter_ns() - started)

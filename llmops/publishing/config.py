@@ -1,4 +1,4 @@
-"""What a release is called, and how it answers by default."""
+"""What a release is called, how it answers by default, and how it comes to be served."""
 
 from pydantic import Field
 
@@ -14,3 +14,5 @@ class PublishConfig(StageConfig):
     """Default length of an answer."""
     temperature: float = Field(0.0, ge=0, le=2)
     """Default sampling temperature; 0 means greedy."""
+    canary: bool = False
+    """Whether the release is first tried on part of the traffic; the first release of a lake never is."""

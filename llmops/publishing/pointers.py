@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from llmops import artifacts, digests
 from llmops.errors import CorruptArtifactError, SignatureError
 from llmops.publishing import signing
+from llmops.publishing.canary.config import CanaryConfig
 
 
 class Pointer(BaseModel):
@@ -39,10 +40,12 @@ class ChallengerPointer(Pointer):
 
     champion: int
     """Sequence of the champion that it is compared with; beside another one it counts as ended."""
-    share: float = Field(ge=0, le=0.5)
+    share: float = Field(ge=0, lt=1)
     """Share of users whom it answers; 0 when it has ended."""
     since: datetime
     """When its first user was sent to it (UTC)."""
+    config: CanaryConfig
+    """What it has to prove. It stays as it was at the start: limits that move on the way would prove nothing."""
 
 
 _Named = TypeVar("_Named", bound=Pointer)

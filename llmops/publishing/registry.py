@@ -17,18 +17,22 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow decides at i
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
+from mlflow.entities.model_registry import ModelVersion
 
 from llmops.artifacts import Manifest
 from llmops.publishing.lineage import Lineage
 from llmops.publishing.releases import ReleaseRecord
 
 _DIGEST_TAG = "artifact_digest"
-_ALIAS = "champion"
+CHAMPION, CHALLENGER = "champion", "challenger"
+"""Aliases of the registered model's versions: what is served, and what is tried beside it."""
 log = structlog.get_logger()
 
 
-def mirror(release: Manifest, record: ReleaseRecord, lineage: Lineage, *, name: str, tracking_uri: str) -> None:
-    """Record tuning, training and evaluation as runs, and the release as the registered model's champion.
+def mirror(
+    release: Manifest, record: ReleaseRecord, lineage: Lineage, *, name: str, alias: str, tracking_uri: str
+) -> None:
+    """Record tuning, training and evaluation as runs, and the release as the registered model's champion or challenger.
 
     No file is copied: the version's source is the release folder. Raises mlflow.MlflowException when the server or
     database does not do what it is asked.
@@ -40,15 +44,28 @@ def mirror(release: Manifest, record: ReleaseRecord, lineage: Lineage, *, name: 
         _record_run(client, experiment_id, item)
     run_id = _record_run(client, experiment_id, lineage.adapter)
     version = _register(client, name, release, record, run_id)
-    client.set_registered_model_alias(name, _ALIAS, version)
+    client.set_registered_model_alias(name, alias, version)
     log.info("release.mirrored", name=name, registry_version=version, digest=release.digest)
 
 
-def point_alias(release: Manifest, *, tracking_uri: str) -> None:
-    """Make a release that was mirrored before the registered model's champion again."""
+def point_alias(release: Manifest, alias: str = CHAMPION, *, tracking_uri: str) -> None:
+    """Make a release that was mirrored before the registered model's champion, or its challenger."""
     client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
-    for found in client.search_model_versions(f"tags.{_DIGEST_TAG} = '{release.digest}'", max_results=1):
-        client.set_registered_model_alias(found.name, _ALIAS, found.version)
+    for found in _mirrored(client, release.digest):
+        client.set_registered_model_alias(found.name, alias, found.version)
+
+
+def drop_alias(digest: str, alias: str, *, tracking_uri: str) -> None:
+    """Take an alias from the mirrored release of that digest; where another one has it, it stays there."""
+    client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+    for found in _mirrored(client, digest):
+        if alias in client.get_model_version(found.name, found.version).aliases:
+            client.delete_registered_model_alias(found.name, alias)
+
+
+def _mirrored(client: MlflowClient, digest: str) -> list[ModelVersion]:
+    """The registered version that stands for a release, if it was mirrored."""
+    return list(client.search_model_versions(f"tags.{_DIGEST_TAG} = '{digest}'", max_results=1))
 
 
 def create_database(tracking_uri: str) -> None:

@@ -1,6 +1,7 @@
-"""`llmops publish`: a signed release folder, its mirror in MLflow, and last the pointer that makes it the champion."""
+"""`llmops publish`: a signed release folder, its mirror in MLflow, and last the pointer that has it served."""
 
 import json
+from datetime import UTC, datetime
 from fnmatch import fnmatch
 from typing import Annotated, Any
 
@@ -11,6 +12,8 @@ from llmops import artifacts, digests
 from llmops.artifacts import Attempt, Manifest
 from llmops.errors import ArtifactError, Refused, SignatureError
 from llmops.publishing import card, releases, signing
+from llmops.publishing.canary import trials
+from llmops.publishing.canary.config import CanaryConfig
 from llmops.publishing.config import PublishConfig
 from llmops.publishing.lineage import Lineage, trace
 from llmops.publishing.releases import BaseModelRecord, Champion, ReleaseRecord
@@ -33,25 +36,44 @@ def publish_release(
     target: str,
     *,
     config: PublishConfig,
+    canary: CanaryConfig,
     settings: Annotated[Settings, Parameter(parse=False)],
 ) -> Manifest:
     """Release the candidate of an approved decision under `target`/VERSION and make it the champion.
 
+    With `config.canary` it becomes the champion's challenger instead, and has to prove what `canary` says; where there
+    is no champion, it is champion at once.
+
     Cut short anywhere, a rerun completes it: the release is found by its cache key, the mirror by digests, and
-    champion.json is written last. Raises Refused when the decision did not approve, was taken against another champion
-    than the present one, or is about an adapter that is champion already; SignatureError when the keys do not fit.
+    champion.json or challenger.json is written last. Raises Refused when the decision did not approve, was taken
+    against another champion than the present one, or is about an adapter that is champion already; with a canary also
+    while a challenger is being tried, and when this one has lost. Raises SignatureError when the keys do not fit.
     """
     lineage = trace(artifacts.read(decision, stage="gate"))
-    _refuse_unless_due(lineage, releases.read_champion(settings.lake, settings.trusted_key))
+    champion = releases.read_champion(settings.lake, settings.trusted_key)
+    _refuse_unless_due(lineage, champion)
     record = _record(lineage, config, settings)
+    opponent = champion if config.canary and not _has_made(lineage, champion) else None
+    if opponent is not None:
+        trials.refuse_unless_free(record.version, opponent, settings)
     release = _write_release(artifacts.join(target, record.version), record, lineage, config, settings)
 
     # MLflow takes 3 CPU seconds to import: a publication that is refused does not pay them.
-    from llmops.publishing.registry import mirror  # noqa: PLC0415 - see above
+    from llmops.publishing import registry  # noqa: PLC0415 - see above
 
-    mirror(release, record, lineage, name=config.name, tracking_uri=settings.tracking_uri)
-    releases.write_champion(settings.lake, release, record.version, settings=settings)
+    alias = registry.CHAMPION if opponent is None else registry.CHALLENGER
+    registry.mirror(release, record, lineage, name=config.name, alias=alias, tracking_uri=settings.tracking_uri)
+    if opponent is None:
+        releases.write_champion(settings.lake, release, record.version, settings=settings)
+    else:
+        now = datetime.now(UTC)
+        trials.begin(release, record.version, opponent.pointer, config=canary, settings=settings, now=now)
     return release
+
+
+def _has_made(lineage: Lineage, champion: Champion | None) -> bool:
+    """Whether this very decision made the champion."""
+    return champion is not None and lineage.decision.digest in {item.digest for item in champion.release.inputs}
 
 
 def _refuse_unless_due(lineage: Lineage, champion: Champion | None) -> None:
@@ -60,11 +82,10 @@ def _refuse_unless_due(lineage: Lineage, champion: Champion | None) -> None:
         raise Refused(f"the candidate was not approved: {'; '.join(decision['reasons'])}")
     if champion is None and lineage.compared_champion is None:
         return
-    if champion is not None:
-        if lineage.decision.digest in {item.digest for item in champion.release.inputs}:
-            return  # a rerun of the very publication that made the champion
-        if champion.record.adapter == lineage.adapter.digest:
-            raise Refused(f"{champion.record.version} is champion already and was made from this adapter")
+    if _has_made(lineage, champion):
+        return  # a rerun
+    if champion is not None and champion.record.adapter == lineage.adapter.digest:
+        raise Refused(f"{champion.record.version} is champion already and was made from this adapter")
     if champion is None or champion.release.digest != lineage.compared_champion:
         present = champion.record.version if champion else "none"
         raise Refused(
@@ -129,7 +150,9 @@ def _begin(uri: str, lineage: Lineage, config: PublishConfig, settings: Settings
 
     def begin() -> Attempt:
         inputs, day = [lineage.decision], lineage.as_of
-        return artifacts.begin(uri, stage="publish", version=1, config=config, inputs=inputs, day=day)
+        # Tried or not, the release is the same one.
+        places = ["canary"]
+        return artifacts.begin(uri, stage="publish", version=1, config=config, inputs=inputs, day=day, places=places)
 
     attempt = begin()
     if attempt.committed is None:

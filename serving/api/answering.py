@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from llmops.errors import AccessUnavailableError
 from llmops.governance.access.identity import Identity
 from llmops.governance.access.roles import Action
+from llmops.guards.refusals import is_refusal
 from serving.admission import RETRY_SOON, make_job, refuse_characters
 from serving.answers import Answering
 from serving.api.dependencies import require
@@ -22,6 +23,9 @@ from serving.models import DEPLOYED, Lineup
 from serving.schemas import GenerateRequest
 from serving.service import Service
 from serving.stops import StopFilter
+
+_FINISHED = "gen_ai.response.finish_reasons"
+"""Field that only the log line of a complete answer has."""
 
 
 async def begin(
@@ -44,15 +48,15 @@ async def begin(
         if body.customer_id is not None:
             require(caller, Action.READ_CUSTOMER_CONTEXT)
             body = _with_context(body, await service.customers.context(body.customer_id))
+        # From here on it is the model that answers or fails.
+        request.state.log_fields.update({"gen_ai.request.model": body.model, "gen_ai.response.model": model.version})
         job = await make_job(body, model, service.settings)
         answer_id = service.interactions.make_id(caller, body)
         request.state.log_fields.update(
             {
                 "gen_ai.operation.name": "chat",
-                "gen_ai.request.model": body.model,
                 "gen_ai.request.max_tokens": job.max_new_tokens,
                 "gen_ai.request.temperature": job.temperature,
-                "gen_ai.response.model": model.version,
                 "gen_ai.response.id": answer_id,
                 "gen_ai.usage.input_tokens": len(job.prompt),
             }
@@ -122,18 +126,27 @@ async def stream(
             yield piece
         conclude(answering, request, "".join(texts))
 
-    return _Events(events(all_pieces()), answering.close)
+    async def end() -> None:
+        if _FINISHED not in request.state.log_fields:  # the status says 200 all the same
+            request.state.log_fields.setdefault("error.type", "client_gone")
+        await answering.close()
+
+    return _Events(events(all_pieces()), end)
 
 
 def conclude(answering: Answering, request: Request, text: str) -> None:
     """Keep a complete answer as its user allows, and add what is known at the end to the request's log line."""
     answering.keep(text)
+    has_declined = is_refusal(text)
     request.state.log_fields.update(
         {
-            "gen_ai.response.finish_reasons": [answering.finish_reason],
+            _FINISHED: [answering.finish_reason],
             "gen_ai.usage.output_tokens": answering.completion_tokens,
+            "llmops.answer.is_refusal": has_declined,
         }
     )
+    if has_declined:
+        answering.metrics.refused(answering.model.version)
     if answering.filter.findings:
         request.state.log_fields["llmops.guard.output"] = answering.filter.findings
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,16 +14,17 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import ParamValidationError
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, ParamValidationError
 from airflow.utils.types import DagRunType
 from batch_inference import dag as batch
+from canary import dag as canary
 from cyclopts.config import Dict
 from llmops_pipeline import dag as pipeline
 
 from llmops import cli, recipe
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
-FILES = {"batch_inference.py": ["batch_inference"], "llmops_pipeline.py": ["llmops_pipeline"]}
+FILES = {name: [name.removesuffix(".py")] for name in ("batch_inference.py", "canary.py", "llmops_pipeline.py")}
 """Every DAG file with its DAGs. A new one belongs here, and its safety in a test below."""
 STAGES = ["collect", "redact", "clean", "annotate", "split", "tokenize", "materialize", "tune", "finetune"]
 STAGES += ["evaluate", "gate", "publish"]
@@ -228,3 +230,65 @@ def test_batch_answers_the_days_table_in_one_command() -> None:
 def test_wrong_params_of_a_batch_are_refused(conf: dict[str, Any]) -> None:
     with pytest.raises(ParamValidationError):
         validate(conf, batch)
+
+
+def test_a_publication_starts_one_run_that_follows_the_canary() -> None:
+    (asset,) = pipeline.get_task("publish").outlets
+    others = [task for task in pipeline.task_ids if pipeline.get_task(task).outlets]
+    judge = canary.get_task("judge")
+
+    assert others == ["publish"]
+    assert canary.schedule == [asset]
+    assert canary.max_active_runs == 1
+    assert (judge.mode, judge.poke_interval) == ("reschedule", 60)
+    assert judge.retries > 0
+
+
+@pytest.fixture
+def judge_as(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], bool]:
+    """Lets the task look once, with a program in the place of `llmops`."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("LLMOPS_SERVICE_LOGS", "/var/log/service*.log")
+
+    def look(script: str) -> bool:
+        program = tmp_path / "llmops"
+        program.write_text(f"#!/bin/bash\n{script}\n")
+        program.chmod(0o755)
+        return bool(copy.deepcopy(canary.get_task("judge")).poke({}))
+
+    return look
+
+
+@pytest.mark.parametrize(("status", "is_done"), [(75, False), (0, True)])
+def test_the_task_waits_while_it_is_not_decided(judge_as: Callable[[str], bool], status: int, is_done: bool) -> None:
+    assert judge_as(f"exit {status}") is is_done
+
+
+@pytest.mark.parametrize("status", [1, 2, 99])
+def test_a_look_that_failed_is_taken_again(judge_as: Callable[[str], bool], status: int) -> None:
+    with pytest.raises(AirflowException, match=f"return code {status}") as caught:
+        judge_as(f"exit {status}")
+
+    assert not isinstance(caught.value, AirflowFailException)  # that one would never be retried
+
+
+def test_the_command_runs_in_the_project_with_the_workers_environment(
+    judge_as: Callable[[str], bool], tmp_path: Path
+) -> None:
+    judge_as(f'echo "$PWD|$LLMOPS_SERVICE_LOGS|$LLMOPS_LAKE|$*" > {tmp_path}/seen')
+
+    seen = (tmp_path / "seen").read_text().strip().split("|")
+    lake = canary.get_task("judge").env["LLMOPS_LAKE"]
+    assert seen == [str(DAGS.parent), "/var/log/service*.log", lake, "canary judge"]
+    assert "LLMOPS_SERVICE_LOGS" not in canary.get_task("judge").env  # what is rendered is stored and shown
+
+
+def test_nothing_starts_by_itself_where_nothing_is_scheduled(tmp_path: Path) -> None:
+    command = "import sys; sys.path.append(sys.argv[1]); from canary import dag; print(dag.schedule is None)"
+    environment = os.environ | {"LLMOPS_SCHEDULE": "none"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", command, str(DAGS)], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines()[-1] == "True"

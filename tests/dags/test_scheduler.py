@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from llmops.publishing import pointers
+from llmops.publishing.canary.config import CanaryConfig
+from llmops.publishing.pointers import ChallengerPointer, Pointer
 from scripts.local_airflow import PROJECT, Client, LocalAirflow, PlatformError, environment
 from scripts.loopback import free_port
 from scripts.prepare import apply_features, prepare_airflow
@@ -62,7 +65,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> I
     apply_features(root / "lake")
     try:
         client = airflow.start(processes, port, extra, COMPONENTS)
-        for dag_id in ("daily_probe", "asset_probe", "llmops_pipeline"):
+        for dag_id in ("daily_probe", "asset_probe", "canary", "llmops_pipeline"):
             wait_until(lambda dag_id=dag_id: knows(client, dag_id))
             client.call("PATCH", f"dags/{dag_id}", {"is_paused": False})
         yield Site(client, airflow, port, project, root / "lake")
@@ -179,6 +182,47 @@ def test_run_triggered_by_an_asset_is_about_the_last_complete_day(site: Site) ->
     assert run["data_interval_start"] is None
 
 
+def test_a_publication_starts_a_look_at_the_canary(site: Site) -> None:
+    tell_of_a_publication(site)
+
+    run = ended_runs(site, "canary", "asset_triggered", 1)[0]
+
+    assert run["state"] == "success"  # nothing is under way, and that is no failure
+
+
+@pytest.mark.slow
+def test_a_trial_is_followed_without_a_worker_until_it_ends(site: Site) -> None:
+    key, lake = site.lake.parent / "keys/signing.pem", str(site.lake)
+    release = {"version": "shop-1", "release": "releases/shop-1", "digest": "1" * 64}
+    pointers.write(Pointer(sequence=1, **release), lake, key)
+    trial = {"champion": 1, "since": datetime.now(UTC), "config": CanaryConfig(), **release, "version": "shop-2"}
+    pointers.write(ChallengerPointer(sequence=1, share=0.05, **trial), lake, key)
+    try:
+        path = f"dags/canary/dagRuns/{trigger(site, 'canary', {})}"
+        wait_until(lambda: site.client.call("GET", f"{path}/taskInstances/judge")["state"] == "up_for_reschedule")
+        pointers.write(ChallengerPointer(sequence=2, share=0, **trial), lake, key)
+        wait_until(lambda: site.client.call("GET", path)["state"] == "success")
+    finally:
+        for name in ("champion.json", "challenger.json"):
+            (site.lake / name).unlink()
+
+
+def sources_of_canaries(site: Site) -> set[str]:
+    """Runs whose publication has started one that looks after a canary."""
+    runs = site.client.call("GET", "dags/canary/dagRuns?limit=100")["dag_runs"]
+    events = [
+        site.client.call("GET", f"dags/canary/dagRuns/{run['dag_run_id']}/upstreamAssetEvents")["asset_events"]
+        for run in runs
+        if run["run_type"] == "asset_triggered"
+    ]
+    return {event["source_run_id"] for found in events for event in found}
+
+
+def tell_of_a_publication(site: Site) -> None:
+    (asset,) = site.client.call("GET", "assets?name_pattern=llmops_release")["assets"]
+    site.client.call("POST", "assets/events", {"asset_id": asset["id"]})
+
+
 def test_run_form_refuses_a_wrong_param(site: Site) -> None:
     with pytest.raises(PlatformError, match=r"400.*recipe"):
         trigger(site, "llmops_pipeline", {"recipe": "no-such"})
@@ -238,6 +282,7 @@ def test_backfilled_day_that_trains_never_moves_the_champion(site: Site) -> None
     manual = trigger(site, "llmops_pipeline", conf | {"day": "2026-11-02"})
     wait_until(lambda: state_of(site, manual) in {"success", "failed"})
     assert states(site, manual)["publish"] == "success"
+    wait_until(lambda: manual in sources_of_canaries(site))
     before = champion.read_bytes()
 
     (run,) = backfill(site, date(2026, 11, 3), date(2026, 11, 3), conf)

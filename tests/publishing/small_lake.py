@@ -17,6 +17,7 @@ from llmops.artifacts import Manifest
 from llmops.config import StageConfig
 from llmops.evaluation.config import EvaluateConfig
 from llmops.governance.config import GateConfig
+from llmops.publishing.canary.config import CanaryConfig
 from llmops.publishing.config import PublishConfig
 from llmops.publishing.releases import Champion
 from llmops.publishing.signing import create_keys
@@ -123,12 +124,13 @@ def make_decision(
     return _commit(f"{lake}/decisions/as_of={DAY}", "gate", bounds, [evaluation], content)
 
 
-def publish(settings: Settings, decision: Manifest, **changes: Any) -> Manifest:
-    """The decision's release, as `llmops publish` makes it, and the champion from then on."""
+def publish(settings: Settings, decision: Manifest, *, trial: CanaryConfig | None = None, **changes: Any) -> Manifest:
+    """The decision's release, as `llmops publish` makes it: the champion, or with a `trial` its challenger."""
     from llmops.publishing.stage import publish_release  # noqa: PLC0415 - imports MLflow
 
-    config = CONFIG.model_copy(update=changes)
-    return publish_release(decision.uri, f"{settings.lake}/releases", config=config, settings=settings)
+    config = CONFIG.model_copy(update={"canary": trial is not None, **changes})
+    target, canary = f"{settings.lake}/releases", trial or CanaryConfig()
+    return publish_release(decision.uri, target, config=config, canary=canary, settings=settings)
 
 
 def _commit_features(target: str, inputs: Sequence[Manifest], templates: Sequence[str]) -> Manifest:

@@ -15,6 +15,7 @@ import pytest
 from llmops.artifacts import Manifest
 from llmops.errors import Refused
 from llmops.publishing import pointers, releases
+from llmops.publishing.canary.config import CanaryConfig
 from llmops.publishing.pointers import ChallengerPointer, Pointer
 from llmops.publishing.rollback import rollback
 from llmops.settings import Settings
@@ -162,6 +163,7 @@ def challenge(settings: Settings, release: Manifest, share: float, sequence: int
         champion=champion.pointer.sequence,
         share=share,
         since=datetime.now(UTC),
+        config=CanaryConfig(),
     )
     pointers.write(pointer, settings.lake, settings.signing_key)
 

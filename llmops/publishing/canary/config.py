@@ -55,6 +55,8 @@ class CanaryConfig(StageConfig):
     """The challenger's own answers at each step before the next one, or, at the last, before promotion."""
     most_answers: int = Field(10_000, ge=1)
     """The challenger's own answers after which the trial ends undecided."""
+    most_days: float = Field(14.0, gt=0)
+    """Days after which the trial ends undecided, should so many answers not come."""
     when_undecided: Literal["roll_back", "continue"] = "roll_back"
     """What happens then: rolled back, or the trial goes on at its last share until it is decided."""
     alpha: float = Field(0.05, gt=0, lt=1)

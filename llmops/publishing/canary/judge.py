@@ -9,14 +9,17 @@ from llmops.publishing.canary.config import CanaryConfig
 from llmops.publishing.canary.evidence import METRICS, Evidence
 from llmops.publishing.canary.sequential import Arm, Comparison
 
-Decision = Literal["continue", "ramp", "promote", "roll_back"]
+Decision = Literal["continue", "ramp", "promote", "roll_back", "abandon"]
 _MOST = 1e12
 """JSON knows no infinity; evidence beyond this is logged as this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What to do with the challenger now. `promote` and `roll_back` are final."""
+    """What to do with the challenger now. `promote` and `roll_back` are final.
+
+    `abandon` is what the controller says when there is no champion to compare with any more; `judge` never does.
+    """
 
     decision: Decision
     share: float
