@@ -1,75 +1,26 @@
 """The service as it is deployed: `python -m serving` in a process of its own."""
 
-import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from llmops.governance.access.roles import Role
 from llmops.settings import Settings
-from tests.serving.conftest import is_ready, make_key, poll
+from tests.serving.conftest import is_ready, poll
+from tests.serving.deployed import address, headers, lines, service
 
 _SECRET = "secretword"
-
-
-@contextmanager
-def _service(settings: Settings, log: Path, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
-    variables = {
-        "LLMOPS_LAKE": settings.lake,
-        "LLMOPS_ACCESS_KEYS": str(settings.access_keys),
-        "LLMOPS_SERVING_ENGINE": "transformers",
-        "LLMOPS_SERVING_CUSTOMER_CONTEXT": "false",
-        "LLMOPS_TRUSTED_KEY": str(settings.trusted_key),
-        "LLMOPS_LOG_FORMAT": "json",
-        "LLMOPS_SERVING_PORT": "0",
-        "LLMOPS_SERVING_THREADS": "1",
-        "LLMOPS_SERVING_MAX_NEW_TOKENS_LIMIT": "980",
-    }
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "serving"], env={**os.environ, **variables, **environment}, stderr=stream
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _headers(settings: Settings) -> dict[str, str]:
-    return {"Authorization": f"Bearer {make_key(settings, Role.DEVELOPER)}"}
-
-
-def _lines(log: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-
-
-def _address(log: Path, process: "subprocess.Popen[bytes]") -> str:
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline and process.poll() is None:
-        ports = [line["server"]["port"] for line in _lines(log) if line["message"] == "service.listening"]
-        if ports:
-            return f"http://127.0.0.1:{ports[0]}"
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
 
 
 def test_a_terminated_service_finishes_what_runs_and_logs_no_text(published: Settings, tmp_path: Path) -> None:
     log = tmp_path / "service.log"
     with (
-        _service(published, log) as process,
-        httpx.Client(base_url=_address(log, process), headers=_headers(published), timeout=60) as client,
+        service(published, log) as process,
+        httpx.Client(base_url=address(log, process), headers=headers(published), timeout=60) as client,
     ):
         poll(lambda: is_ready(client), timeout_seconds=180)
         client.post("/generate", json={"prompt": _SECRET, "context": _SECRET, "promt": _SECRET})
@@ -88,7 +39,7 @@ def test_a_terminated_service_finishes_what_runs_and_logs_no_text(published: Set
     assert status == 0
     assert _SECRET not in log.read_text()
     assert "Traceback" not in log.read_text()
-    (line,) = [line for line in _lines(log) if "gen_ai" in line]
+    (line,) = [line for line in lines(log) if "gen_ai" in line]
     assert line["gen_ai"] == {
         "operation": {"name": "chat"},
         "request": {"model": "base", "max_tokens": 980, "temperature": 0.0},
@@ -96,7 +47,7 @@ def test_a_terminated_service_finishes_what_runs_and_logs_no_text(published: Set
         "usage": {"input_tokens": answer.json()["usage"]["prompt_tokens"], "output_tokens": 980},
     }
     assert line["event"]["duration"] > 300e6  # nanoseconds
-    refused = [line for line in _lines(log) if line.get("error") and "http" in line]
+    refused = [line for line in lines(log) if line.get("error") and "http" in line]
     assert [(line["http"]["response"]["status_code"], line["error"]["type"]) for line in refused] == [
         (422, "invalid_request"),
         (404, "not_found"),
@@ -109,7 +60,7 @@ def test_a_changed_adapter_ends_the_service_with_the_reason(published: Settings,
     (adapter,) = lake.glob("releases/*/attempt-*/adapter_model.safetensors")
     adapter.write_bytes(adapter.read_bytes()[:-1] + b"\x00")
 
-    with _service(published, log, LLMOPS_LAKE=str(lake)) as process:
+    with service(published, log, LLMOPS_LAKE=str(lake)) as process:
         status = process.wait(timeout=180)
 
     assert status == 1
@@ -122,7 +73,7 @@ def test_a_changed_adapter_ends_the_service_with_the_reason(published: Settings,
 @pytest.mark.parametrize("value", ["0", "many"])
 def test_a_wrong_setting_is_named(published: Settings, tmp_path: Path, value: str) -> None:
     log = tmp_path / "service.log"
-    with _service(published, log, LLMOPS_SERVING_QUEUE_SIZE=value) as process:
+    with service(published, log, LLMOPS_SERVING_QUEUE_SIZE=value) as process:
         status = process.wait(timeout=180)
 
     assert status == 1
