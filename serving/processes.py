@@ -88,19 +88,22 @@ class _Supervisor:
 
     def __init__(self, settings: ServingSettings, port: int, folder: Path) -> None:
         self._settings, self._port, self._folder = settings, port, folder
-        self._socket = settings.engine_socket if settings.engine == "remote" else folder / "engine"
+        self._socket = folder / "engine"
         self._engine: asyncio.subprocess.Process | None = None
         self._apis: set[_Api] = set()
         self._began = asyncio.Event()  # an API process has loaded the champion
         (folder / "metrics").mkdir()
         self._variables = {
             "LLMOPS_SERVING_PORT": str(port),
-            "LLMOPS_SERVING_ENGINE": "remote",
-            "LLMOPS_SERVING_ENGINE_SOCKET": str(self._socket or ""),
             "LLMOPS_SERVING_OWN_TOKENIZER": str(settings.tokenizer_socket is None),
             "LLMOPS_SERVING_QUEUE_SIZE": str(math.ceil(settings.queue_size / settings.processes)),
             "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),  # read by prometheus_client when it is imported
         }
+        if settings.engine != "remote":
+            self._variables |= {
+                "LLMOPS_SERVING_ENGINE": "remote",
+                "LLMOPS_SERVING_ENGINE_SOCKET": str(self._socket),
+            }
 
     async def run(self) -> str | None:
         """Keep them running until told to stop, or it is no use."""

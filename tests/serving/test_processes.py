@@ -107,15 +107,22 @@ def settings(
 @pytest.fixture(scope="module")
 def deployed(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """One for all tests that leave it as it was."""
-    with _deployed(settings, tmp_path_factory.mktemp("deployed")) as found:
+    folder = tmp_path_factory.mktemp("deployed")
+    variables = {
+        "LLMOPS_PSEUDONYM_KEY": str(settings.pseudonym_key),
+        "LLMOPS_SERVING_INTERACTIONS": str(folder / "interactions"),
+    }
+    with _deployed(settings, folder, **variables) as found:
         yield found
 
 
-@pytest.fixture
-def short_lived(settings: Settings, tmp_path: Path) -> Iterator[Deployed]:
-    """One for a test that ends it."""
-    with _deployed(settings, tmp_path) as found:
-        yield found
+@contextmanager
+def _half_started(settings: Settings, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """One whose first API process answers while another one starts."""
+    variables = {"LLMOPS_ENVIRONMENT": "development", "LLMOPS_SERVING_PROCESSES": "2"}
+    with service(settings, log, **variables) as process:
+        poll(lambda: _loaded(log) == 1 or process.poll() is not None, timeout_seconds=180)
+        yield process
 
 
 def _are_gone(processes: list[psutil.Process]) -> Callable[[], bool]:
@@ -174,6 +181,28 @@ def test_metrics_of_all_processes_are_told_by_each(deployed: Deployed) -> None:
     assert deployed.figure("llmops_queue_requests") == 0
 
 
+def test_any_process_takes_what_is_said_of_an_answer(deployed: Deployed) -> None:
+    def kept() -> list[str]:
+        files = deployed.log.parent.glob("interactions/ds=*/*.jsonl")
+        return [line for path in files for line in path.read_text().splitlines()]
+
+    poll(lambda: len(kept()) == deployed.figure("llmops_interactions_total", fate="written"))
+    before = len(kept())
+
+    answer = deployed.ask(consent=True, max_new_tokens=2).json()
+    said = []
+    for _ in range(10):  # the same process ten times: once in 500
+        with deployed.client() as client:
+            body = {"id": answer["id"], "rating": "good", "consent": True}
+            said.append(client.post("/v1/feedback", json=body).status_code)
+
+    assert said == [202] * 10
+    poll(lambda: deployed.figure("llmops_interactions_total", fate="written") == before + 11)
+    assert len(kept()) == before + 11
+    assert sum(answer["id"] in line for line in kept()) == 11
+    assert deployed.figure("llmops_interactions_queued") == 0
+
+
 def test_the_queue_is_the_whole_services(deployed: Deployed) -> None:
     with ThreadPoolExecutor(36) as pool:
         asked = [pool.submit(deployed.ask, **_LONG) for _ in range(36)]
@@ -204,6 +233,23 @@ def test_a_killed_api_process_is_replaced_while_the_others_answer(deployed: Depl
     assert deployed.figure("llmops_answer_seconds_count") == before + 20
     (line,) = [line for line in lines(deployed.log) if line["message"] == "api.ended"]
     assert (line["pid"], line["status"]) == (killed.pid, "killed by signal 9")
+
+
+def test_a_replacement_that_finds_nothing_to_serve_is_tried_again(deployed: Deployed, settings: Settings) -> None:
+    pointer = Path(settings.lake, "champion.json")
+    content = pointer.read_bytes()
+
+    pointer.write_text("{")
+    killed, _ = deployed.processes("serving.api_process")
+    killed.kill()
+    poll(lambda: any(line.get("reason") for line in lines(deployed.log) if line["message"] == "api.ended"))
+    answers = [deployed.ask(max_new_tokens=2) for _ in range(10)]
+    pointer.write_bytes(content)
+    poll(deployed.is_whole)
+
+    assert {answer.status_code for answer in answers} == {200}
+    (reason,) = {line["reason"] for line in lines(deployed.log) if line.get("reason")}
+    assert "champion.json" in reason
 
 
 def test_releases_change_and_go_back_in_every_process(
@@ -241,43 +287,41 @@ def _clients_of_both(deployed: Deployed, held: ExitStack) -> list[httpx.Client]:
             client.close()
 
 
-def test_terminated_under_load_it_finishes_what_runs(short_lived: Deployed) -> None:
-    left = short_lived.processes()
+def test_terminated_under_load_it_finishes_what_runs(settings: Settings, tmp_path: Path) -> None:
+    with _deployed(settings, tmp_path) as found:
+        left = found.processes()
+        with ThreadPoolExecutor(3) as pool:
+            asked = [pool.submit(found.ask, **_LONG) for _ in range(3)]
+            poll(lambda: found.figure("llmops_queue_requests") == 3)
+            found.process.send_signal(signal.SIGTERM)
+            answers = [item.result() for item in asked]
+        status = found.process.wait(timeout=90)
 
-    with ThreadPoolExecutor(4) as pool:
-        asked = [pool.submit(short_lived.ask, **_LONG) for _ in range(3)]
-        poll(lambda: short_lived.figure("llmops_queue_requests") >= 2)  # both processes need not have got the same
-        running = short_lived.figure("llmops_queue_requests")
-        short_lived.process.send_signal(signal.SIGTERM)
-        answers = [item.result() for item in asked]
-        status = short_lived.process.wait(timeout=90)
-
-    done = [answer for answer in answers if answer.status_code == 200]
-    assert len(done) >= running
-    assert {answer.json()["usage"]["completion_tokens"] for answer in done} == {200}
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert {answer.json()["usage"]["completion_tokens"] for answer in answers} == {200}
     assert status == 0
     assert _are_gone(left)()
-    assert "Traceback" not in short_lived.log.read_text()
+    assert "Traceback" not in found.log.read_text()
 
 
-def test_the_engines_end_ends_everything(short_lived: Deployed) -> None:
-    left = short_lived.processes()
-    (engine,) = short_lived.processes("serving.engine_server")
+def test_the_engines_end_ends_everything(settings: Settings, tmp_path: Path) -> None:
+    log = tmp_path / "service.log"
+    with _half_started(settings, log) as process:
+        left = psutil.Process(process.pid).children(recursive=True)
+        (engine,) = [item for item in left if "serving.engine_server" in item.cmdline()]
 
-    engine.kill()
-    status = short_lived.process.wait(timeout=60)
+        engine.kill()
+        status = process.wait(timeout=60)
 
     assert status == 1
     assert _are_gone(left)()
-    last = short_lived.log.read_text().splitlines()[-1]
+    last = log.read_text().splitlines()[-1]
     assert last.startswith("error: the engine's process has ended (killed by signal 9)")
-    assert "Traceback" not in short_lived.log.read_text()
+    assert "Traceback" not in log.read_text()
 
 
 def test_a_killed_supervisor_leaves_nothing(settings: Settings, tmp_path: Path) -> None:
-    variables = {"LLMOPS_ENVIRONMENT": "development", "LLMOPS_SERVING_PROCESSES": "2"}
-    with service(settings, tmp_path / "log", **variables) as process:
-        poll(lambda: _loaded(tmp_path / "log") == 1, timeout_seconds=180)  # one answers, another one starts
+    with _half_started(settings, tmp_path / "service.log") as process:
         left = psutil.Process(process.pid).children(recursive=True)
 
         process.kill()
