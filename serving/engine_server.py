@@ -78,6 +78,9 @@ class EngineServer:
                     task.add_done_callback(generating.discard)
         except ConnectionError:
             pass
+        except asyncio.CancelledError:  # Python 3.11 logs that a connection was open when the process ended
+            if not self._is_closed:
+                raise
         finally:
             await _end(generating)
             await self._part(connection)

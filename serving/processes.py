@@ -123,7 +123,10 @@ class _Supervisor:
             await asyncio.wait([stopping, *ends])
             drain = math.ceil(self._settings.request_timeout_seconds) + 1 + _CLOSING_SECONDS
             await _end([api.process for api in self._apis], drain)
-            await _end([self._engine] if self._engine else [], _CLOSING_SECONDS)
+            if self._engine is not None:
+                await _end([self._engine], _CLOSING_SECONDS)
+                with suppress(ProcessLookupError):  # what it had started itself, if it was killed
+                    os.killpg(self._engine.pid, signal.SIGKILL)
 
     async def _keep_engine(self) -> str:
         """Start the engine; why it ended."""
