@@ -88,6 +88,8 @@ def _deployed(platform: Settings, folder: Path, **environment: str) -> Iterator[
         assert process.poll() is None, log.read_text()
         poll(found.is_whole)
         yield found
+        process.terminate()  # so that it takes its folder along
+        process.wait(90)
 
 
 def _loaded(log: Path) -> int:
