@@ -9,18 +9,23 @@ from pathlib import Path
 import httpx
 import pytest
 
+from llmops.governance.access.roles import Role
 from llmops.settings import Settings
-from tests.serving.conftest import is_ready, poll
-from tests.serving.deployed import address, headers, lines, service
+from tests.serving.conftest import is_ready, make_key, poll
+from tests.serving.service_process import address, lines, run_service
 
 _SECRET = "secretword"
+
+
+def _headers(settings: Settings) -> dict[str, str]:
+    return {"Authorization": f"Bearer {make_key(settings, Role.DEVELOPER)}"}
 
 
 def test_a_terminated_service_finishes_what_runs_and_logs_no_text(published: Settings, tmp_path: Path) -> None:
     log = tmp_path / "service.log"
     with (
-        service(published, log) as process,
-        httpx.Client(base_url=address(log, process), headers=headers(published), timeout=60) as client,
+        run_service(published, log) as process,
+        httpx.Client(base_url=address(log, process), headers=_headers(published), timeout=60) as client,
     ):
         poll(lambda: is_ready(client), timeout_seconds=180)
         client.post("/generate", json={"prompt": _SECRET, "context": _SECRET, "promt": _SECRET})
@@ -60,7 +65,7 @@ def test_a_changed_adapter_ends_the_service_with_the_reason(published: Settings,
     (adapter,) = lake.glob("releases/*/attempt-*/adapter_model.safetensors")
     adapter.write_bytes(adapter.read_bytes()[:-1] + b"\x00")
 
-    with service(published, log, LLMOPS_LAKE=str(lake)) as process:
+    with run_service(published, log, LLMOPS_LAKE=str(lake)) as process:
         status = process.wait(timeout=180)
 
     assert status == 1
@@ -73,7 +78,7 @@ def test_a_changed_adapter_ends_the_service_with_the_reason(published: Settings,
 @pytest.mark.parametrize("value", ["0", "many"])
 def test_a_wrong_setting_is_named(published: Settings, tmp_path: Path, value: str) -> None:
     log = tmp_path / "service.log"
-    with service(published, log, LLMOPS_SERVING_QUEUE_SIZE=value) as process:
+    with run_service(published, log, LLMOPS_SERVING_QUEUE_SIZE=value) as process:
         status = process.wait(timeout=180)
 
     assert status == 1

@@ -15,12 +15,13 @@ import psutil
 import pytest
 
 from llmops.artifacts import Manifest
+from llmops.governance.access.roles import Role
 from llmops.publishing.rollback import rollback
 from llmops.settings import Settings
 from tests.publishing.small_lake import make_decision, make_lake, publish
 from tests.serving import test_lineup
-from tests.serving.conftest import ServeLake, figure, poll
-from tests.serving.deployed import address, headers, lines, service
+from tests.serving.conftest import ServeLake, figure, make_key, poll
+from tests.serving.service_process import address, lines, run_service
 from tests.serving.test_lineup import Asking, version
 
 next_release = test_lineup.next_release
@@ -82,14 +83,18 @@ def _deployed(platform: Settings, folder: Path, **environment: str) -> Iterator[
         **environment,
     }
     log = folder / "service.log"
-    with service(platform, log, **given) as process:
-        found = Deployed(process, address(log, process), headers(platform), log)
+    with run_service(platform, log, **given) as process:
+        found = Deployed(process, address(log, process), _headers(platform), log)
         poll(lambda: _loaded(log) == 2 or process.poll() is not None, timeout_seconds=180)
         assert process.poll() is None, log.read_text()
         poll(found.is_whole)
         yield found
         process.terminate()  # so that it takes its folder along
         process.wait(90)
+
+
+def _headers(platform: Settings) -> dict[str, str]:
+    return {"Authorization": f"Bearer {make_key(platform, Role.DEVELOPER)}"}
 
 
 def _loaded(log: Path) -> int:
@@ -122,7 +127,7 @@ def deployed(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> It
 def _half_started(settings: Settings, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """One whose first API process answers while another one starts."""
     variables = {"LLMOPS_ENVIRONMENT": "development", "LLMOPS_SERVING_PROCESSES": "2"}
-    with service(settings, log, **variables) as process:
+    with run_service(settings, log, **variables) as process:
         poll(lambda: _loaded(log) == 1 or process.poll() is not None, timeout_seconds=180)
         yield process
 
@@ -338,7 +343,7 @@ def test_a_champion_that_does_not_verify_ends_everything_with_one_reason(setting
         adapter.write_bytes(adapter.read_bytes()[:-1] + b"\x00")
     variables = {"LLMOPS_ENVIRONMENT": "development", "LLMOPS_SERVING_PROCESSES": "3"}
 
-    with service(settings, tmp_path / "log", **variables, LLMOPS_LAKE=str(tmp_path / "lake")) as process:
+    with run_service(settings, tmp_path / "log", **variables, LLMOPS_LAKE=str(tmp_path / "lake")) as process:
         status = process.wait(timeout=180)
 
     assert status == 1
@@ -347,7 +352,7 @@ def test_a_champion_that_does_not_verify_ends_everything_with_one_reason(setting
 
 
 def test_limits_in_memory_are_refused_in_production(settings: Settings, tmp_path: Path) -> None:
-    with service(settings, tmp_path / "log", LLMOPS_SERVING_PROCESSES="2") as process:
+    with run_service(settings, tmp_path / "log", LLMOPS_SERVING_PROCESSES="2") as process:
         status = process.wait(timeout=60)
 
     assert status == 1
@@ -364,7 +369,7 @@ def test_a_port_that_is_taken_is_refused(deployed: Deployed, settings: Settings,
     port = deployed.url.rpartition(":")[2]
     variables = {"LLMOPS_ENVIRONMENT": "development", "LLMOPS_SERVING_PROCESSES": "2", "LLMOPS_SERVING_PORT": port}
 
-    with service(settings, tmp_path / "log", **variables) as process:
+    with run_service(settings, tmp_path / "log", **variables) as process:
         status = process.wait(timeout=60)
 
     assert status == 1

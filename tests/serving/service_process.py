@@ -1,4 +1,4 @@
-"""The service as it is deployed: `python -m serving` in a process of its own."""
+"""The service in a process of its own, as it is deployed."""
 
 import json
 import os
@@ -10,14 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from llmops.governance.access.roles import Role
 from llmops.settings import Settings
-from tests.serving.conftest import make_key
 
 
 @contextmanager
-def service(settings: Settings, log: Path, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """It runs within the context, with its log in a file, and is killed at the end."""
+def run_service(settings: Settings, log: Path, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """`python -m serving` with its log in a file, killed at the end."""
     variables = {
         "LLMOPS_LAKE": settings.lake,
         "LLMOPS_ACCESS_KEYS": str(settings.access_keys),
@@ -40,18 +38,13 @@ def service(settings: Settings, log: Path, **environment: str) -> Iterator["subp
             process.wait()
 
 
-def headers(settings: Settings) -> dict[str, str]:
-    """Those of a Developer."""
-    return {"Authorization": f"Bearer {make_key(settings, Role.DEVELOPER)}"}
-
-
 def lines(log: Path) -> list[dict[str, Any]]:
-    """What was logged so far."""
-    return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    """What it has logged so far."""
+    return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
 
 
 def address(log: Path, process: "subprocess.Popen[bytes]") -> str:
-    """Where it listens, as soon as it says so."""
+    """Where it listens, once it does."""
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline and process.poll() is None:
         ports = [line["server"]["port"] for line in lines(log) if line["message"] == "service.listening"]
