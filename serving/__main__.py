@@ -3,20 +3,14 @@
 What runs then is finished first. Exit status: 0 ended as asked, 1 the champion cannot be served or a setting is wrong.
 """
 
-import math
-import signal
 import sys
 
-import structlog
-import uvicorn
 from pydantic import ValidationError
 
 from llmops import logs
 from llmops.errors import LlmopsError
-from serving.app import create_app
+from serving import ports, processes
 from serving.settings import ServingSettings
-
-log = structlog.get_logger()
 
 
 def main() -> None:
@@ -27,37 +21,24 @@ def main() -> None:
         wrong = (f"  {'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors())
         sys.exit("\n".join(["error: wrong setting; see serving/settings.py:", *wrong]))
     logs.configure(settings.platform.log_format)
-    failure = _serve(settings)
-    if isinstance(failure, LlmopsError):
-        sys.exit(f"error: {failure}")
-    if failure is not None:
-        raise failure
+    try:
+        reason = _serve(settings) if settings.processes == 1 else processes.supervise(settings)
+    except LlmopsError as error:
+        reason = str(error)
+    if reason is not None:
+        sys.exit(f"error: {reason}")
 
 
-def _serve(settings: ServingSettings) -> BaseException | None:
-    """Serve until told to stop; the reason, if it was that the model could not be loaded."""
+def _serve(settings: ServingSettings) -> str | None:
+    """Serve in this process; the reason, if the champion cannot be served."""
+    from serving.server import serve  # noqa: PLC0415 - 80 MB that a supervisor of other processes does not need
 
-    def stop() -> None:
-        server.should_exit = True
-
-    app = create_app(settings, on_failure=stop)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=math.ceil(settings.request_timeout_seconds) + 1,
-    )
-    server = uvicorn.Server(config)
-    listening = config.bind_socket()
-    log.info("service.listening", **{"server.address": settings.host, "server.port": listening.getsockname()[1]})
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))  # uvicorn raises what it caught again, once it is done
-    server.run(sockets=[listening])
-    failure: BaseException | None = app.state.service.failure
-    return failure
+    listening = ports.bind(settings.host, settings.port)
+    ports.tell(settings.host, listening.getsockname()[1])
+    failure = serve(settings, listening)
+    if failure is None or isinstance(failure, LlmopsError):
+        return None if failure is None else str(failure)
+    raise failure
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ The cheapest check comes first: a place in the queue, characters, and only then 
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from serving.engines.contract import EngineDiedError, Job
@@ -22,17 +22,27 @@ class Places:
 
     def __init__(self, limit: int) -> None:
         self.limit, self.taken = limit, 0
+        self.tell: Callable[[int], None] = _tell_nobody
+        """Called with the places that are taken whenever that changes."""
 
     @contextmanager
     def one(self) -> Iterator[None]:
         """Within this context a place is taken; 503 when there is none."""
         if self.taken >= self.limit:
             raise ServiceError(503, "busy", "too many requests at once; try again", retry_after_seconds=RETRY_SOON)
-        self.taken += 1
+        self._change(1)
         try:
             yield
         finally:
-            self.taken -= 1
+            self._change(-1)
+
+    def _change(self, by: int) -> None:
+        self.taken += by
+        self.tell(self.taken)
+
+
+def _tell_nobody(_: int) -> None:
+    """Nothing."""
 
 
 def refuse_characters(body: GenerateRequest, settings: ServingSettings) -> None:

@@ -1,7 +1,7 @@
 """The web application: a factory, and a lifespan that loads the models beside the running event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -21,14 +21,20 @@ _OTHER_FIELDS_BYTES = 16_384
 log = structlog.get_logger()
 
 
-def create_app(settings: ServingSettings | None = None, on_failure: Callable[[], None] | None = None) -> FastAPI:
+def create_app(
+    settings: ServingSettings | None = None,
+    on_failure: Callable[[], None] | None = None,
+    before_accepting: Callable[[], Awaitable[None]] | None = None,
+) -> FastAPI:
     """The service; it answers 503 until the champion is loaded, then follows what the lake names.
 
-    When loading fails, `app.state.service.failure` says why and `on_failure` is called, to end the server.
+    When loading fails, `app.state.service.failure` says why and `on_failure` is called, to end the server. Loading goes
+    on beside `before_accepting`, which the server waits for before it takes connections.
     """
     settings = settings or ServingSettings()
     service = Service(settings)
-    app = FastAPI(title="llmops", lifespan=partial(_lifespan, service, on_failure), docs_url=None, redoc_url=None)
+    lifespan = partial(_lifespan, service, on_failure, before_accepting)
+    app = FastAPI(title="llmops", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
     app.add_middleware(BodyLimit, max_bytes=settings.max_prompt_characters * _BYTES_PER_CHARACTER + _OTHER_FIELDS_BYTES)
     app.add_middleware(AccessLog, metrics=service.metrics)
@@ -41,13 +47,21 @@ def create_app(settings: ServingSettings | None = None, on_failure: Callable[[],
 
 
 @asynccontextmanager
-async def _lifespan(service: Service, on_failure: Callable[[], None] | None, _: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(
+    service: Service,
+    on_failure: Callable[[], None] | None,
+    before_accepting: Callable[[], Awaitable[None]] | None,
+    _: FastAPI,
+) -> AsyncIterator[None]:
     following = asyncio.create_task(_follow(service, on_failure))
+    if before_accepting is not None:
+        await before_accepting()
     yield
     following.cancel()
     await asyncio.wait({following})
     await service.models.close()
     await service.interactions.close()
+    service.metrics.refresh()  # those of a process that has ended still count, if there are others
     await service.limits.close()
     service.customers.close()
 
@@ -60,6 +74,7 @@ async def _follow(service: Service, on_failure: Callable[[], None] | None) -> No
     try:
         await _take_over(service)
         while True:
+            service.metrics.refresh()
             await asyncio.sleep(service.settings.follow_seconds)
             service.models.require_life()
             await _take_over_if_good(service)

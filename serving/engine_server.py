@@ -2,7 +2,11 @@
 
 The engine is the one that `LLMOPS_SERVING_ENGINE` names; with `--tokenizer-only` no model is loaded. The service
 reaches it by `LLMOPS_SERVING_ENGINE=remote` and `LLMOPS_SERVING_ENGINE_SOCKET=SOCKET` (or `…_TOKENIZER_SOCKET`). Runs
-until SIGTERM or SIGINT; answers under way end then.
+until SIGTERM or SIGINT, with `--ends-with-parent` also until its standard input ends; answers under way end then.
+
+Several API processes may use it. What one of them holds stays loaded until it is removed by the last that holds it, or
+that one hangs up. An API process that asks for another base model gets an engine beside the old one, as within one
+process; the newest engine stays when nobody uses it, for an API process that comes back.
 """
 
 import argparse
@@ -11,6 +15,7 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -19,49 +24,95 @@ from typing import Any
 import structlog
 
 from llmops import logs
+from serving import lifeline
 from serving.engines import wire
-from serving.engines.contract import Adapter, BaseModel, Engine, EngineOptions, Job
+from serving.engines.contract import Adapter, BaseModel, EngineOptions, Job
 from serving.settings import ServingSettings
+from serving.shared_engine import SharedEngine
 
 _Replies = AsyncGenerator[dict[str, Any], None]
 log = structlog.get_logger()
 
 
+@dataclass(eq=False)
+class _Connection:
+    """One API process, and the engine that it has started."""
+
+    calls: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
+    shared: SharedEngine | None = None
+
+    @property
+    def running(self) -> SharedEngine:
+        if self.shared is None:
+            raise RuntimeError("no base model is loaded; `start` comes first")
+        return self.shared
+
+
 class EngineServer:
-    """One engine for any number of connections."""
+    """An engine for each base model in use, for any number of connections."""
 
     def __init__(self, module: str, options: EngineOptions) -> None:
         self._module, self._options = module, options
-        self._engine: Engine | None = None
-        self._base: dict[str, str] = {}
+        self._engines: dict[str, SharedEngine] = {}
+        self._newest: SharedEngine | None = None
         self._starting = asyncio.Lock()
-        self._loaded: set[str] = set()
+        self._is_closed = False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the calls of one connection, side by side, until it closes."""
-        calls: dict[int, asyncio.Task[None]] = {}
+        connection = _Connection()
+        generating: set[asyncio.Task[None]] = set()
         try:
             while (message := await wire.read(reader)) is not None:
                 number = message.pop("id")
                 if message["op"] == "cancel":
-                    if number in calls:
-                        calls[number].cancel()
+                    if number in connection.calls:
+                        connection.calls[number].cancel()
                     continue
-                calls[number] = asyncio.create_task(self._answer(number, message, writer))
-                calls[number].add_done_callback(partial(_forget, calls, number))
+                is_generating = message["op"] == "stream"
+                task = asyncio.create_task(self._answer(connection, number, message, writer))
+                connection.calls[number] = task
+                task.add_done_callback(partial(_forget, connection.calls, number))
+                if is_generating:
+                    generating.add(task)
+                    task.add_done_callback(generating.discard)
         except ConnectionError:
             pass
+        except asyncio.CancelledError:  # Python 3.11 logs that a connection was open when the process ended
+            if not self._is_closed:
+                raise
         finally:
-            for task in list(calls.values()):
-                task.cancel()
+            await _end(generating)
+            await self._part(connection)
             writer.close()
 
     async def close(self) -> None:
-        """End the engine."""
-        if self._engine is not None:
-            await self._engine.close()
+        """End every engine."""
+        self._is_closed = True
+        for shared in self._engines.values():
+            await shared.engine.close()
 
-    async def _answer(self, number: int, message: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+    async def _part(self, connection: _Connection) -> None:
+        """Give up what a connection holds that has closed; what it was loading is loaded first."""
+        if connection.shared is not None and not self._is_closed:
+            await connection.shared.give_up_all(connection)
+        if connection.calls:
+            await asyncio.wait(connection.calls.values())
+        if connection.shared is not None and not self._is_closed:
+            await connection.shared.give_up_all(connection)
+            connection.shared.users.discard(connection)
+            async with self._starting:
+                await self._close_unused(but=self._newest)
+
+    async def _close_unused(self, but: SharedEngine | None = None) -> None:
+        for weights, shared in list(self._engines.items()):
+            if not shared.users and shared is not but:
+                del self._engines[weights]
+                await shared.engine.close()
+
+    async def _answer(
+        self, connection: _Connection, number: int, message: dict[str, Any], writer: asyncio.StreamWriter
+    ) -> None:
         operations: dict[str, Callable[..., _Replies]] = {
             "start": self._start,
             "add": self._add,
@@ -70,7 +121,7 @@ class EngineServer:
             "stream": self._stream,
         }
         try:
-            async for reply in operations[message.pop("op")](**message):
+            async for reply in operations[message.pop("op")](connection, **message):
                 wire.write(writer, {"id": number, **reply})
                 await writer.drain()
         except ConnectionError:
@@ -80,36 +131,30 @@ class EngineServer:
             with suppress(ConnectionError):
                 wire.write(writer, wire.failure(number, error))
 
-    async def _start(self, weights: str, tokenizer: str) -> _Replies:
-        base = {"weights": weights}
+    async def _start(self, connection: _Connection, weights: str, tokenizer: str) -> _Replies:
         async with self._starting:
-            if self._engine is None or base != self._base:
-                if self._engine is not None:
-                    await self._engine.close()
+            if weights not in self._engines:
+                await self._close_unused()
                 module = import_module(f"serving.engines.{self._module}")
-                self._engine = await module.start(BaseModel(Path(weights), Path(tokenizer)), self._options)
-                self._base, self._loaded = base, set()
-        yield {"context_tokens": self._running.context_tokens}
+                engine = await module.start(BaseModel(Path(weights), Path(tokenizer)), self._options)
+                self._engines[weights] = SharedEngine(engine)
+            shared = self._newest = connection.shared = self._engines[weights]
+            shared.users.add(connection)
+        yield {"context_tokens": shared.engine.context_tokens}
 
-    async def _add(self, version: str, folder: str, system: str) -> _Replies:
-        async with self._starting:
-            if version not in self._loaded:
-                await self._running.add(Adapter(version, Path(folder), system))
-                self._loaded.add(version)
+    async def _add(self, connection: _Connection, version: str, folder: str, system: str) -> _Replies:
+        await connection.running.add(connection, Adapter(version, Path(folder), system))
         yield {}
 
-    async def _remove(self, version: str) -> _Replies:
-        async with self._starting:
-            if version in self._loaded:
-                self._loaded.discard(version)
-                await self._running.remove(version)
+    async def _remove(self, connection: _Connection, version: str) -> _Replies:
+        await connection.running.remove(connection, version)
         yield {}
 
-    async def _encode(self, messages: Any) -> _Replies:
-        yield {"ids": await self._running.encode(messages)}
+    async def _encode(self, connection: _Connection, messages: Any) -> _Replies:
+        yield {"ids": await connection.running.engine.encode(messages)}
 
-    async def _stream(self, job: dict[str, Any]) -> _Replies:
-        source = self._running.stream(Job(**job))
+    async def _stream(self, connection: _Connection, job: dict[str, Any]) -> _Replies:
+        source = connection.running.engine.stream(Job(**job))
         try:
             async for piece in source:
                 yield {
@@ -120,11 +165,12 @@ class EngineServer:
         finally:
             await source.aclose()
 
-    @property
-    def _running(self) -> Engine:
-        if self._engine is None:
-            raise RuntimeError("no base model is loaded; `start` comes first")
-        return self._engine
+
+async def _end(tasks: set["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(set(tasks))
 
 
 def _forget(calls: dict[int, "asyncio.Task[None]"], number: int, _: "asyncio.Task[None]") -> None:
@@ -142,8 +188,8 @@ async def run(path: Path, module: str, options: EngineOptions) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     log.info("engine.listening", socket=str(path), engine=module)
-    async with listening:
-        await ended.wait()
+    await ended.wait()
+    listening.close()  # no `wait_closed`: since Python 3.12 it waits for the other side of every connection
     await server.close()
 
 
@@ -152,7 +198,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m serving.engine_server")
     parser.add_argument("socket", type=Path)
     parser.add_argument("--tokenizer-only", action="store_true")
+    parser.add_argument("--ends-with-parent", action="store_true")
     given = parser.parse_args()
+    if given.ends_with_parent:
+        lifeline.end_with_parent()
     settings = ServingSettings()
     logs.configure(settings.platform.log_format)
     asyncio.run(run(given.socket, "tokenizer" if given.tokenizer_only else settings.engine, settings.engine_options))

@@ -27,6 +27,10 @@ class ServingSettings(BaseSettings):
     )
     """Port to listen on; 0 takes a free one and logs it. If not given, the one that Vertex AI or SageMaker tells."""
 
+    processes: int = Field(1, ge=1)
+    """API processes that share the port; with more than one the engine runs in a process of its own. Rates and budgets
+    must then be counted in Redis (LLMOPS_ACCESS_LIMIT_STORAGE), and the port is opened when the model is loaded."""
+
     engine: Literal["openvino", "transformers", "vllm", "remote"] = "openvino"
     """What runs the model: a module in `serving.engines`. `openvino` batches answers on the CPU, `vllm` on GPUs;
     `transformers` gives one after the other and works everywhere; `remote` is any of them in another process."""
@@ -34,6 +38,9 @@ class ServingSettings(BaseSettings):
     """Where that process listens (`python -m serving.engine_server SOCKET`)."""
     tokenizer_socket: Path | None = None
     """Where a third process listens that tokenises (`… SOCKET --tokenizer-only`); the engine's does, if not given."""
+    own_tokenizer: bool = False
+    """Whether the API process tokenises by itself though its engine is in another one: the engine's event loop is
+    spared, and this process takes half a gigabyte more."""
     threads: int | None = Field(None, ge=1)
     """CPU threads of the engine; as many as its library thinks right, if not given."""
     cache_gib: int = Field(1, ge=1)
@@ -75,7 +82,8 @@ class ServingSettings(BaseSettings):
     max_new_tokens_limit: int = Field(512, ge=1)
     """Longest answer that a request may ask for."""
     queue_size: int = Field(32, ge=1)
-    """Requests that run or wait at once; more are answered 503 at once."""
+    """Requests that run or wait at once; more are answered 503 at once. Of several API processes each takes its part,
+    rounded up."""
     request_timeout_seconds: float = Field(60.0, gt=0)
     """Time from admission to the end of an answer, waiting included; generation then stops, and the request is
     answered 503, or its stream ends with an error."""
@@ -84,8 +92,8 @@ class ServingSettings(BaseSettings):
     """Folder of what users said and how they rated it, redacted, on this machine; `interactions` in LLMOPS_HOME, if not
     given."""
     redaction_processes: int = Field(1, ge=1)
-    """Processes that take personal data out of it: each some 50 exchanges a second; what they cannot keep up with is
-    dropped and counted."""
+    """Processes, for each API process, that take personal data out of it: each some 50 exchanges a second; what they
+    cannot keep up with is dropped and counted."""
 
     platform: Settings = Field(default_factory=Settings)
     """Where the lake is and which key releases must verify against."""
@@ -108,4 +116,5 @@ class ServingSettings(BaseSettings):
             speculative_tokens=self.speculative_tokens,
             socket=self.engine_socket,
             tokenizer_socket=self.tokenizer_socket,
+            own_tokenizer=self.own_tokenizer,
         )

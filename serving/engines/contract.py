@@ -59,6 +59,8 @@ class EngineOptions:
     """Where an engine in another process listens."""
     tokenizer_socket: Path | None = None
     """Where a process that only tokenises listens."""
+    own_tokenizer: bool = False
+    """Whether a process whose engine is in another one tokenises by itself."""
     lora_rank: int = 16
     """Highest rank of an adapter on the GPU; room is kept for it, so a higher one makes every answer slower."""
     speculative_tokens: int = 0

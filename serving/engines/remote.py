@@ -2,15 +2,17 @@
 
 The API process then holds no model: it can be restarted, or run several times, beside one engine. Releases are still
 verified here; the engine's process reads their files, so both see the same disk. Conversations are tokenised there too,
-or in a third process with a socket of its own (`LLMOPS_SERVING_TOKENIZER_SOCKET`).
+or in a third process with a socket of its own (`LLMOPS_SERVING_TOKENIZER_SOCKET`), or here
+(`LLMOPS_SERVING_OWN_TOKENIZER`): that spares the engine's event loop, and costs this process a tokenizer's memory.
 """
 
 import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from llmops.annotation.prompts import Message
 from llmops.errors import ConfigurationError
@@ -24,18 +26,39 @@ async def start(base: BaseModel, options: EngineOptions) -> "RemoteEngine":
         raise ConfigurationError("engine `remote` needs LLMOPS_SERVING_ENGINE_SOCKET, the socket of its process")
     call = {"weights": str(base.weights), "tokenizer": str(base.tokenizer)}
     engine = await _Connection.open(options.socket)
-    told = await engine.call("start", **call)
-    encoder = engine
-    if options.tokenizer_socket is not None:
-        encoder = await _Connection.open(options.tokenizer_socket)
-        await encoder.call("start", **call)
+    try:
+        told = await engine.call("start", **call)
+        encoder = await _open_encoder(engine, base, options)
+    except BaseException:
+        await engine.close()
+        raise
     return RemoteEngine(engine, encoder, told["context_tokens"])
+
+
+async def _open_encoder(engine: "_Connection", base: BaseModel, options: EngineOptions) -> "_Encodes":
+    if options.own_tokenizer:
+        own = import_module("serving.engines.tokenizer")  # by name: only who tokenises pays for the library
+        encoder: _Encodes = await own.start(base, options)
+        return encoder
+    if options.tokenizer_socket is None:
+        return engine
+    connection = await _Connection.open(options.tokenizer_socket)
+    await connection.call("start", weights=str(base.weights), tokenizer=str(base.tokenizer))
+    return connection
+
+
+class _Encodes(Protocol):
+    """What tokenises: another process, or this one."""
+
+    async def encode(self, messages: Sequence[Message]) -> list[int]: ...
+
+    async def close(self) -> None: ...
 
 
 class RemoteEngine:
     """The near end; see `serving.engines.contract.Engine`."""
 
-    def __init__(self, engine: "_Connection", encoder: "_Connection", context_tokens: int) -> None:
+    def __init__(self, engine: "_Connection", encoder: _Encodes, context_tokens: int) -> None:
         self.context_tokens = context_tokens
         self._engine, self._encoder = engine, encoder
         self._running = 0
@@ -50,8 +73,7 @@ class RemoteEngine:
 
     async def encode(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of the conversation up to the assistant's turn, rendered as in training."""
-        ids: list[int] = (await self._encoder.call("encode", messages=list(messages)))["ids"]
-        return ids
+        return await self._encoder.encode(messages)
 
     async def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
         """Pass the pieces on; left early, the call is cancelled."""
@@ -70,12 +92,13 @@ class RemoteEngine:
 
     def stats(self) -> EngineStats:
         """How busy this process keeps it."""
-        return EngineStats(self._running, self._engine.is_alive and self._encoder.is_alive)
+        connections = [item for item in (self._engine, self._encoder) if isinstance(item, _Connection)]
+        return EngineStats(self._running, all(connection.is_alive for connection in connections))
 
     async def close(self) -> None:
         """Hang up; the engine's process goes on."""
-        for connection in {self._engine, self._encoder}:
-            await connection.close()
+        for item in {self._engine, self._encoder}:
+            await item.close()
 
 
 class _Connection:
@@ -112,6 +135,11 @@ class _Connection:
             self.end(number, cancel=False)
         wire.raise_failure(reply)
         return reply
+
+    async def encode(self, messages: Sequence[Message]) -> list[int]:
+        """Have a conversation tokenised there."""
+        ids: list[int] = (await self.call("encode", messages=list(messages)))["ids"]
+        return ids
 
     def begin(self, op: str, **fields: Any) -> tuple[int, asyncio.Queue[dict[str, Any]]]:
         """A call, and where its replies arrive."""

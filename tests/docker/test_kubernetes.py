@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import kubernetes_validate
@@ -208,6 +209,31 @@ def test_lake_and_key_are_read_only_and_the_rest_is_scratch(shape: list[Resource
             is_scratch = mount["name"] in {"scratch", "sockets", "shared-memory"}
             assert mount.get("readOnly", False) is not is_scratch
         assert "/tmp" in {mount["mountPath"] for mount in container["volumeMounts"]}  # noqa: S108 - the container's
+
+
+def test_several_processes_count_where_they_can_reach(shape: list[Resource]) -> None:
+    """Each would count for itself in memory, and the service refuse to start."""
+    policies = _of_kind(shape, "NetworkPolicy")
+    for container in _containers(shape):
+        given = _environment(container)
+        if int(given.get("LLMOPS_SERVING_PROCESSES", "1")) > 1:
+            storage = urlsplit(given["LLMOPS_ACCESS_LIMIT_STORAGE"])
+            assert storage.scheme == "async+redis"
+            (policy,) = policies
+            targets = [
+                (peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"], port["port"])
+                for rule in policy["spec"]["egress"]
+                for peer in rule["to"]
+                if "podSelector" in peer
+                for port in rule["ports"]
+            ]
+            assert targets == [(storage.hostname, storage.port)]
+
+
+def test_the_gpu_is_fed_by_several_processes(rendered: dict[str, list[Resource]]) -> None:
+    (container,) = _containers(rendered["gpu"])
+
+    assert int(_environment(container)["LLMOPS_SERVING_PROCESSES"]) > 1
 
 
 def test_service_links_do_not_overwrite_the_port(shape: list[Resource]) -> None:
