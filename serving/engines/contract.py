@@ -49,8 +49,9 @@ class EngineOptions:
     threads: int | None = None
     """CPU threads; as many as the library thinks right, if not given."""
     cache_gib: int = 1
-    gpu_cache_gib: int | None = None
     """Memory for the key-value cache of each model on the CPU."""
+    gpu_cache_gib: int | None = None
+    """Memory for it on each GPU; all that is free, if not given."""
     tensor_parallel: int = 1
     """GPUs that share one model."""
     quantization: Literal["none", "fp8"] = "none"
