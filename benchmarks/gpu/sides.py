@@ -78,7 +78,7 @@ def service(home: Path, quantization: str, cache_gib: int, *, processes: int, co
     with _process(["serving"], variables, log) as process:
 
         def measure(plan: Path) -> Result:
-            _wait(lambda: _is_ready(address), process, log)
+            _wait(lambda: _is_loaded(log, processes) and _is_ready(address), process, log)
             words = [sys.executable, "-m", "benchmarks.gpu.load", address, str(plan), str(result)]
             subprocess.run(words, env=environment() | {KEY_VARIABLE: key}, cwd=ROOT, check=True)
             return Result(**json.loads(result.read_text()))
@@ -118,6 +118,11 @@ def _wait(is_so: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Pa
                 f"it ended or takes too long; the end of its log:\n{log.read_text(errors='replace')[-4000:]}"
             )
         time.sleep(0.1)
+
+
+def _is_loaded(log: Path, processes: int) -> bool:
+    """Whether every API process is; the first one that is opens the port already."""
+    return processes == 1 or log.read_bytes().count(b'"api.loaded"') >= processes
 
 
 def _is_ready(address: str) -> bool:
