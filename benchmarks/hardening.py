@@ -59,6 +59,7 @@ def main() -> int:
     limits |= {"LLMOPS_SERVING_CUSTOMER_CONTEXT": "false", **UNLIMITED}
     HEADERS["Authorization"] = f"Bearer {make_key(settings.home)}"
     faults: list[str] = []
+    processes.log(service.NAME).unlink(missing_ok=True)  # it is kept over restarts, and searched at the end
 
     def start() -> str:
         return service.start(processes, free_port(), Path(settings.lake), limits)
