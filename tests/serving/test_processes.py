@@ -222,6 +222,7 @@ def test_the_queue_is_the_whole_services(deployed: Deployed) -> None:
     assert refused == ["busy"] * (36 - _QUEUE)
 
 
+@pytest.mark.slow
 def test_a_killed_api_process_is_replaced_while_the_others_answer(deployed: Deployed) -> None:
     before = deployed.figure("llmops_answer_seconds_count")
     killed, other = deployed.processes("serving.api_process")
@@ -242,6 +243,7 @@ def test_a_killed_api_process_is_replaced_while_the_others_answer(deployed: Depl
     assert (line["pid"], line["status"]) == (killed.pid, "killed by signal 9")
 
 
+@pytest.mark.slow
 def test_a_replacement_that_finds_nothing_to_serve_is_tried_again(deployed: Deployed, settings: Settings) -> None:
     pointer = Path(settings.lake, "champion.json")
     content = pointer.read_bytes()
@@ -311,6 +313,7 @@ def test_terminated_under_load_it_finishes_what_runs(settings: Settings, tmp_pat
     assert "Traceback" not in found.log.read_text()
 
 
+@pytest.mark.slow
 def test_the_engines_end_ends_everything(settings: Settings, tmp_path: Path) -> None:
     log = tmp_path / "service.log"
     with _half_started(settings, log) as process:
@@ -327,6 +330,7 @@ def test_the_engines_end_ends_everything(settings: Settings, tmp_path: Path) -> 
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.slow
 def test_a_killed_supervisor_leaves_nothing(settings: Settings, tmp_path: Path) -> None:
     with _half_started(settings, tmp_path / "service.log") as process:
         left = psutil.Process(process.pid).children(recursive=True)
