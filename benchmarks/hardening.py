@@ -52,20 +52,17 @@ def main() -> int:
     options = parser.parse_args()
     settings = make_tiny_release(Settings(home=FOLDER.absolute()))
     processes = Processes(HOME / "run")
-    if processes.running():
-        print("error: the platform is running; `make down` ends it, then run this again", file=sys.stderr)
-        return 1
     limits = {"LLMOPS_HOME": str(settings.home), "LLMOPS_SERVING_QUEUE_SIZE": str(PLACES), "LLMOPS_LOG_FORMAT": "json"}
     limits |= {"LLMOPS_SERVING_CUSTOMER_CONTEXT": "false", **UNLIMITED}
     HEADERS["Authorization"] = f"Bearer {make_key(settings.home)}"
     faults: list[str] = []
-    processes.log(service.NAME).unlink(missing_ok=True)  # it is kept over restarts, and searched at the end
 
     def start() -> str:
         return service.start(processes, free_port(), Path(settings.lake), limits)
 
     try:
         with demo.ended_afterwards(processes):
+            processes.log(service.NAME).unlink(missing_ok=True)  # it is kept over restarts, and searched at the end
             faults += asyncio.run(hang_up(start(), options.disconnects))
             for _ in range(options.terminations):
                 processes.stop()

@@ -9,9 +9,9 @@ from transformers import AutoModelForCausalLM
 
 from llmops import artifacts, digests
 from llmops.annotation.prompts import TEMPLATE
-from llmops.artifacts import Manifest
 from llmops.foundation.config import ImportModelConfig
 from llmops.foundation.stage import import_model
+from llmops.manifest import Manifest
 from llmops.publishing import releases, signing
 from llmops.publishing.config import PublishConfig
 from llmops.publishing.releases import BaseModelRecord, ReleaseRecord

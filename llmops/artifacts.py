@@ -9,7 +9,6 @@ Not covered: removing superseded files, and two writers racing for one target (t
 
 import hashlib
 import io
-import os
 import tempfile
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -24,12 +23,11 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import structlog
-from fsspec import AbstractFileSystem
-from pydantic import BaseModel, ConfigDict
 
-from llmops import digests, parentage, schemas
+from llmops import digests, parentage, schemas, storage
 from llmops.config import StageConfig
 from llmops.errors import CorruptArtifactError, MissingArtifactError
+from llmops.manifest import DataFile, Input, Manifest
 
 MANIFEST = "_manifest.json"
 _QUARANTINE = "_quarantine"
@@ -37,63 +35,6 @@ _FROZEN = "collect"
 """The stage whose output stays as it is until someone asks for a new one on purpose."""
 _recompute: ContextVar[bool] = ContextVar("recompute", default=False)
 log = structlog.get_logger()
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class DataFile(_Record):
-    """One file that counts."""
-
-    name: str
-    """Path relative to the artifact."""
-    rows: int | None
-    """Rows, for Parquet files."""
-    bytes: int
-    sha256: str
-
-
-class Input(_Record):
-    """An artifact that a stage read; the chain of these is the lineage."""
-
-    stage: str
-    uri: str
-    digest: str
-
-
-class Manifest(_Record):
-    """What an artifact is, what it was made from and which files belong to it."""
-
-    stage: str
-    stage_version: int
-    uri: str
-    day: date | None
-    config: dict[str, Any]
-    inputs: tuple[Input, ...]
-    cache_key: str
-    """Stage version, config, day and input digests: equal keys mean that a rerun has nothing to do."""
-    digest: str
-    """Content of the artifact; equal for two runs over equal input.
-
-    On any machine where the content is rows or text; where floating-point sums decide it (adapters, evaluations, what
-    follows them) on one machine with one number of threads.
-    """
-    files: tuple[DataFile, ...]
-    quarantine: tuple[DataFile, ...]
-    counts: dict[str, int]
-    """Rows `kept` and `set_aside`, and what the stage counts besides."""
-    metrics: dict[str, float]
-    """Measured figures such as losses."""
-    seconds: float
-    """Wall time of the attempt."""
-    created_at: datetime
-    signature: str | None = None
-    """Ed25519 signature over everything else, in releases (`llmops.publishing.signing`)."""
-
-    def names(self, suffix: str = "") -> list[str]:
-        """Names of the data files that end in `suffix`."""
-        return [file.name for file in self.files if file.name.endswith(suffix)]
 
 
 def join(uri: str, *names: str) -> str:
@@ -214,7 +155,7 @@ def local_folder(manifest: Manifest) -> Path:
     For libraries that open files themselves, such as transformers. Remote artifacts are copied to a temporary folder.
     """
     files, root = fsspec.url_to_fs(manifest.uri)
-    if _is_local(files):
+    if storage.is_local(files):
         folder = Path(root)
     else:
         folder = Path(tempfile.mkdtemp(prefix="llmops-"))
@@ -320,7 +261,9 @@ class Attempt:
         """The data folder on local disk, for libraries that write files themselves; uploaded at commit if remote."""
         if not hasattr(self, "_scratch"):
             self._scratch = (
-                Path(self._root) / self._name if _is_local(self.files) else Path(tempfile.mkdtemp(prefix="llmops-"))
+                Path(self._root) / self._name
+                if storage.is_local(self.files)
+                else Path(tempfile.mkdtemp(prefix="llmops-"))
             )
             self._scratch.mkdir(parents=True, exist_ok=True)
         return self._scratch
@@ -332,7 +275,7 @@ class Attempt:
 
     def write_bytes(self, name: str, data: bytes) -> Self:
         """Write a file that is not a table, such as a report."""
-        put(self.files, f"{self._root}/{self._name}/{name}", data)
+        storage.put(self.files, f"{self._root}/{self._name}/{name}", data)
         return self
 
     def set_aside(self, rows: Sequence[dict[str, Any]]) -> Self:
@@ -358,7 +301,7 @@ class Attempt:
         `by_content` makes the digest one of the files alone, whatever configuration and inputs they came from.
         `sign` computes the manifest's signature.
         """
-        if hasattr(self, "_scratch") and not _is_local(self.files):
+        if hasattr(self, "_scratch") and not storage.is_local(self.files):
             self.files.put(f"{self._scratch}/", f"{self._root}/{self._name}/", recursive=True)
         files = self._hash_files(self._name)
         quarantine = self._hash_files(f"{_QUARANTINE}/{self._name}")
@@ -393,7 +336,7 @@ class Attempt:
         )
         if sign is not None:
             manifest = manifest.model_copy(update={"signature": sign(manifest)})
-        put(self.files, f"{self._root}/{MANIFEST}", manifest.model_dump_json(indent=2).encode())
+        storage.put(self.files, f"{self._root}/{MANIFEST}", manifest.model_dump_json(indent=2).encode())
         log.info("artifact.committed", uri=self.target, seconds=manifest.seconds, **manifest.counts)
         return manifest
 
@@ -415,7 +358,7 @@ class Attempt:
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
         files, path = fsspec.url_to_fs(uri)
-        put(files, path, buffer.getvalue())
+        storage.put(files, path, buffer.getvalue())
 
     def _hash_files(self, folder: str) -> tuple[DataFile, ...]:
         paths = self.files.find(f"{self._root}/{folder}")
@@ -437,25 +380,3 @@ class Attempt:
 def _below(name: str) -> str:
     """A file's name without the attempt's own folder, which is random."""
     return name.split("/", 1)[1]
-
-
-def _is_local(files: AbstractFileSystem) -> bool:
-    return "file" in ([files.protocol] if isinstance(files.protocol, str) else files.protocol)
-
-
-def put(files: AbstractFileSystem, path: str, data: bytes, *, scratch: str | None = None) -> None:
-    """Write a whole file or nothing: rename into place on disk, a single PUT on object stores.
-
-    The unfinished file lies in `scratch`, a folder on the same disk; in the target's own if not given.
-    """
-    if not _is_local(files):
-        files.pipe_file(path, data)
-        return
-    final = Path(path)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(scratch or final.parent) / f"_writing-{uuid.uuid4().hex[:12]}"
-    with unfinished.open("xb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(final)

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from llmops import artifacts, logs
 from llmops.errors import NOT_YET_STATUS, SKIPPED_STATUS, ConfigurationError, LlmopsError, NotYet, Refused
+from llmops.manifest import Manifest
 from llmops.recipe import defaults, load, reason_of
 from llmops.settings import Settings
 
@@ -145,7 +146,7 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     if result is not None:
-        print(result.uri if isinstance(result, artifacts.Manifest) else result, file=result_stream, flush=True)
+        print(result.uri if isinstance(result, Manifest) else result, file=result_stream, flush=True)
 
 
 def _read_settings() -> Settings:

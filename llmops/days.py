@@ -1,9 +1,12 @@
 """The days of a daily artifact: folders `ds=YYYY-MM-DD` side by side."""
 
+from datetime import date
+
 import fsspec
 import structlog
 
 from llmops import artifacts
+from llmops.errors import ConfigurationError
 
 log = structlog.get_logger()
 
@@ -28,3 +31,13 @@ def is_day(name: str) -> bool:
         return name == f"ds={artifacts.day_of(name)}"
     except ValueError:
         return False
+
+
+def require_partition_of(day: date, target: str) -> None:
+    """Raise ConfigurationError for a `ds=` of another day; a target without `ds=` may hold any."""
+    name = target.rstrip("/").rsplit("/", 1)[-1]
+    if name.startswith("ds=") and name != f"ds={day}":
+        raise ConfigurationError(
+            f"{target}: not the partition of {day}; pass --day with the day of the target, "
+            f"or a target that ends in ds={day}"
+        )

@@ -36,9 +36,6 @@ def main() -> int:
     """Run the demo; the exit status."""
     began, options = time.monotonic(), parse_options()
     processes = Processes(HOME / "run")
-    if processes.running():
-        print("error: the platform is running already; `make down` ends it, then run this again", file=sys.stderr)
-        return 1
     try:
         with (
             ended_afterwards(processes),
@@ -80,7 +77,12 @@ def parse_options() -> argparse.Namespace:
 
 @contextmanager
 def ended_afterwards(processes: Processes) -> Iterator[None]:
-    """End whatever runs when the block ends, by itself, by an error, by Ctrl-C or SIGTERM."""
+    """End whatever runs when the block ends, by itself, by an error, by Ctrl-C or SIGTERM.
+
+    Raises PlatformError when something runs before it.
+    """
+    if processes.running():
+        raise PlatformError("the platform is running already; `make down` ends it, then run this again")
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

@@ -16,10 +16,11 @@ import structlog
 from cyclopts import Parameter
 from pydantic import Field, ValidationError
 
-from llmops import artifacts, digests, schemas
-from llmops.artifacts import Attempt, Manifest
+from llmops import artifacts, digests, schemas, storage
+from llmops.artifacts import Attempt
 from llmops.config import StageConfig
 from llmops.errors import Refused, SourceError
+from llmops.manifest import Manifest
 from llmops.settings import Settings
 from serving import releases
 from serving.admission import make_job, refuse_characters
@@ -195,7 +196,7 @@ def _exists(attempt: Attempt, place: int) -> bool:
 def _keep(attempt: Attempt, place: int, part: pa.Table) -> None:
     buffer = BytesIO()
     pq.write_table(part, buffer, compression="zstd")
-    artifacts.put(attempt.files, _path(attempt, place), buffer.getvalue())
+    storage.put(attempt.files, _path(attempt, place), buffer.getvalue())
 
 
 def _commit(rows: list[dict[str, Any]], attempt: Attempt, config: BatchConfig) -> Manifest:

@@ -13,8 +13,8 @@ from importlib import import_module
 import structlog
 
 from llmops import digests
-from llmops.artifacts import Manifest
 from llmops.errors import LlmopsError, SignatureError
+from llmops.manifest import Manifest
 from llmops.publishing.releases import ReleaseRecord
 from serving import releases
 from serving.engines.contract import Adapter, BaseModel, Engine, EngineDiedError

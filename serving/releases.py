@@ -8,8 +8,8 @@ from pathlib import Path
 
 from llmops import artifacts, digests
 from llmops.annotation import prompts
-from llmops.artifacts import Manifest
 from llmops.errors import ConfigurationError, MissingArtifactError, SignatureError
+from llmops.manifest import Manifest
 from llmops.publishing import pointers, releases
 from llmops.publishing.pointers import ChallengerPointer, Pointer
 from llmops.publishing.releases import BaseModelRecord, Challenger, Champion, ReleaseRecord

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 from scripts.loopback import NO_PROXY
 
 # Before anything is imported that reads them: no reporting home, no model hub, no proxy, and nothing of the settings

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 
 from llmops import artifacts, schemas
-from llmops.artifacts import Manifest
 from llmops.config import StageConfig
 from llmops.errors import CorruptArtifactError, MissingArtifactError, ParentageError
+from llmops.manifest import Manifest
 
 DAY = date(2026, 11, 2)
 

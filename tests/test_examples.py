@@ -10,8 +10,8 @@ import pytest
 
 from llmops import artifacts, recipe
 from llmops.annotation.stage import group_of
-from llmops.artifacts import Manifest
 from llmops.collection.stage import collect_sources
+from llmops.manifest import Manifest
 from llmops.splitting.assign import merge_repeats, part_of
 
 PLANTED = json.loads(Path("tests/examples_planted.json").read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from llmops import artifacts, cli
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 from llmops.publishing.releases import read_champion
 from llmops.settings import Settings
 from scripts import service

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from llmops import quarantine
-from llmops.artifacts import Manifest
 from llmops.collection.config import CollectConfig
 from llmops.collection.stage import collect_sources
 from llmops.errors import ConfigurationError, MissingArtifactError
+from llmops.manifest import Manifest
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 from tests.demo_runs import read_scores, run_demo
 
 DAY = "2026-11-02"

@@ -22,8 +22,8 @@ from transformers import GenerationConfig, LlamaConfig, PreTrainedTokenizerFast
 
 from llmops import artifacts, digests
 from llmops.annotation import prompts
-from llmops.artifacts import Manifest
 from llmops.config import StageConfig
+from llmops.manifest import Manifest
 from llmops.publishing import releases, signing
 from llmops.publishing.releases import BaseModelRecord, ReleaseRecord
 from llmops.settings import Settings

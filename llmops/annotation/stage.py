@@ -9,7 +9,7 @@ from llmops import artifacts, digests, schemas
 from llmops.annotation import prompts
 from llmops.annotation.config import AnnotateConfig
 from llmops.annotation.contexts import Knowledge, Question, match
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 
 STAGE, VERSION = "annotate", 2
 _NOT_WORD = re.compile(r"[\W_]+")

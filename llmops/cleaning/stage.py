@@ -9,11 +9,11 @@ from pyspark.sql import functions as F  # noqa: N812 - the name every Spark user
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from llmops import artifacts, schemas, spark
-from llmops.artifacts import Manifest
 from llmops.cleaning.config import CleanConfig
 from llmops.cleaning.deduplicate import mark_exact, near_keepers
 from llmops.cleaning.normalise import normalise_texts
 from llmops.cleaning.quality import judge
+from llmops.manifest import Manifest
 from llmops.settings import Settings
 
 STAGE, VERSION = "clean", 1

@@ -10,13 +10,14 @@ import structlog
 from cyclopts import Parameter
 
 from llmops import artifacts, schemas
-from llmops.artifacts import Manifest
 from llmops.collection import rows
 from llmops.collection.config import CollectConfig, Source, SqlSource
 from llmops.collection.files import SourceFile, locate
 from llmops.collection.records import Broken, Record, UnreadableError
 from llmops.collection.sources import chat, csv, html, json, pdf, sql, text, xml
-from llmops.errors import ConfigurationError, FrozenArtifactError, Refused, SourceError
+from llmops.days import require_partition_of
+from llmops.errors import FrozenArtifactError, Refused, SourceError
+from llmops.manifest import Manifest
 
 STAGE, VERSION = "collect", 1
 _FETCH: dict[str, Callable[..., Iterator[Record | Broken]]] = {
@@ -48,7 +49,7 @@ def collect_sources(
     cannot be reached and for a day of which nothing can be read, FrozenArtifactError when the day was collected with
     another configuration, Refused when no source has anything for the day.
     """
-    _require_partition_of(day, target)
+    require_partition_of(day, target)
     with artifacts.recomputing(recollect):  # --force does not thaw raw data
         attempt = artifacts.begin(target, stage=STAGE, version=VERSION, config=config, day=day)
     if attempt.committed:
@@ -98,13 +99,3 @@ def _read(file: SourceFile, source: Source, day: date) -> list[Record | Broken]:
         return list(found)
     except UnreadableError as error:
         return [Broken("unreadable_file", str(error))]
-
-
-def _require_partition_of(day: date, target: str) -> None:
-    """Refuse a `ds=` of another day; a target without `ds=` may hold any."""
-    name = target.rstrip("/").rsplit("/", 1)[-1]
-    if name.startswith("ds=") and name != f"ds={day}":
-        raise ConfigurationError(
-            f"{target}: not the partition of {day}; pass --day with the day of the target, "
-            f"or a target that ends in ds={day}"
-        )

@@ -8,12 +8,12 @@ from typing import Any
 import structlog
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
 from llmops.errors import TrainingError
 from llmops.evaluation.config import EvaluateConfig
 from llmops.evaluation.generation import generate_answers
 from llmops.evaluation.summary import Figures, Score, summarise
 from llmops.evaluation.text_scores import rouge_l, token_f1
+from llmops.manifest import Manifest
 from llmops.training.base import attach_adapter, load_full, load_tokenizer
 from llmops.training.examples import Example, check_tokenizer, read_examples
 from llmops.training.loss import measure_losses

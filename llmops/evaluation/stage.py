@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from llmops import artifacts, digests
-from llmops.artifacts import Manifest
 from llmops.errors import CorruptArtifactError, Refused, TrainingError
 from llmops.evaluation.config import EvaluateConfig
+from llmops.manifest import Manifest
 from llmops.publishing.releases import Champion, read_champion
 from llmops.settings import Settings
 from llmops.tokenization.fingerprint import fingerprint_tokenizer

@@ -9,13 +9,13 @@ import structlog
 from cyclopts import Parameter
 
 from llmops import artifacts, schemas
-from llmops.artifacts import Manifest
 from llmops.days import day_uris, is_day
 from llmops.errors import ConfigurationError, CorruptArtifactError, Refused
 from llmops.features.config import MaterializeCustomersConfig
 from llmops.features.customers import orders_of, place_in_log, recent_orders
 from llmops.features.log import append_to_log, read_log
 from llmops.features.views import CUSTOMERS
+from llmops.manifest import Manifest
 from llmops.settings import Settings
 
 STAGE, VERSION = "materialize-customers", 1

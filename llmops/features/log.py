@@ -7,7 +7,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llmops import artifacts, digests
+from llmops import digests, storage
 from llmops.features.views import View
 
 
@@ -33,4 +33,4 @@ def append_to_log(lake: str, view: View, rows: pa.Table) -> None:
     pq.write_table(rows, buffer, compression="zstd")
     name = f"{digests.of_rows(rows.drop_columns(['created']).to_batches())[:32]}.parquet"
     files, folder = fsspec.url_to_fs(view.log_uri(lake))
-    artifacts.put(files, f"{folder}/{name}", buffer.getvalue(), scratch=folder.rsplit("/", 1)[0])
+    storage.put(files, f"{folder}/{name}", buffer.getvalue(), scratch=folder.rsplit("/", 1)[0])

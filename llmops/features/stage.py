@@ -7,12 +7,12 @@ import structlog
 from cyclopts import Parameter
 
 from llmops import artifacts, schemas
-from llmops.artifacts import Manifest
 from llmops.errors import CorruptArtifactError
 from llmops.features.config import MaterializeConfig
 from llmops.features.log import append_to_log, read_log
 from llmops.features.rows import as_tokens, count_differences, place_in_log
 from llmops.features.views import TRAINING
+from llmops.manifest import Manifest
 from llmops.settings import Settings
 
 log = structlog.get_logger()

@@ -1,10 +1,10 @@
 """`llmops import-model`: brings a base model into the lake, once, as safetensors with tokenizer and chat template."""
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
 from llmops.foundation import layout
 from llmops.foundation.config import ImportModelConfig
 from llmops.foundation.sources import parse_source
+from llmops.manifest import Manifest
 
 
 def import_model(target: str, *, config: ImportModelConfig) -> Manifest:

@@ -6,10 +6,10 @@ from collections.abc import Collection
 import structlog
 
 from llmops import artifacts, digests
-from llmops.artifacts import Manifest
 from llmops.errors import MissingArtifactError
 from llmops.governance.config import GateConfig
 from llmops.governance.gate import decide
+from llmops.manifest import Manifest
 
 log = structlog.get_logger()
 

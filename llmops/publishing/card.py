@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 from llmops.publishing.lineage import DAILY_STAGES, Lineage
 from llmops.publishing.releases import ReleaseRecord
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
 from llmops.errors import CorruptArtifactError
+from llmops.manifest import Manifest
 
 DAILY_STAGES = ("collect", "redact", "clean", "annotate")
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import fsspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from llmops import artifacts, digests
+from llmops import artifacts, digests, storage
 from llmops.errors import CorruptArtifactError, SignatureError
 from llmops.publishing import signing
 from llmops.publishing.canary.config import CanaryConfig
@@ -101,7 +101,7 @@ def write(pointer: _Named, lake: str, signing_key: Path) -> _Named:
         uris.insert(0, artifacts.join(lake, _FORMER, f"{pointer.sequence:06}.json"))
     for uri in uris:
         files, path = fsspec.url_to_fs(uri)
-        artifacts.put(files, path, signed.model_dump_json(indent=2).encode())
+        storage.put(files, path, signed.model_dump_json(indent=2).encode())
     return signed
 
 

@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from mlflow.entities.model_registry import ModelVersion
 
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 from llmops.publishing.lineage import Lineage
 from llmops.publishing.releases import ReleaseRecord
 

@@ -18,8 +18,8 @@ from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
 from llmops.errors import ConfigurationError, CorruptArtifactError, SignatureError
+from llmops.manifest import Manifest
 from llmops.publishing import pointers, signing
 from llmops.publishing.pointers import ChallengerPointer, Pointer
 from llmops.settings import Settings

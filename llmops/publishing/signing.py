@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives.serialization import (
 from cyclopts import Parameter
 
 from llmops import digests
-from llmops.artifacts import Manifest
 from llmops.errors import ConfigurationError, SignatureError
+from llmops.manifest import Manifest
 from llmops.settings import Settings
 
 _MANIFEST_KIND = b"llmops release manifest\n"

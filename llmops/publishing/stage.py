@@ -9,8 +9,9 @@ import structlog
 from cyclopts import Parameter
 
 from llmops import artifacts, digests
-from llmops.artifacts import Attempt, Manifest
+from llmops.artifacts import Attempt
 from llmops.errors import ArtifactError, Refused, SignatureError
+from llmops.manifest import Manifest
 from llmops.publishing import card, releases, signing
 from llmops.publishing.canary import trials
 from llmops.publishing.canary.config import CanaryConfig

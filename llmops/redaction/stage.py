@@ -9,8 +9,8 @@ import pyarrow as pa
 from cyclopts import Parameter
 
 from llmops import artifacts, schemas
-from llmops.artifacts import Manifest
 from llmops.guards import personal_data, pseudonyms
+from llmops.manifest import Manifest
 from llmops.redaction.config import RedactConfig
 from llmops.settings import Settings
 

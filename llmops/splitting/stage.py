@@ -7,9 +7,9 @@ import pyarrow as pa
 import structlog
 
 from llmops import artifacts, schemas
-from llmops.artifacts import Manifest
 from llmops.days import day_uris
 from llmops.errors import MissingArtifactError
+from llmops.manifest import Manifest
 from llmops.splitting.assign import Row, merge_repeats, part_of
 from llmops.splitting.config import SplitConfig
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from llmops import digests
-from llmops.artifacts import DataFile
 from llmops.errors import TrainingError
+from llmops.manifest import DataFile
 
 _FILES = {
     "added_tokens.json",

@@ -6,8 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from llmops import artifacts, schemas
-from llmops.artifacts import Manifest
 from llmops.errors import TrainingError
+from llmops.manifest import Manifest
 from llmops.tokenization.config import TokenizeConfig
 from llmops.tokenization.encode import encode_examples, reason_to_set_aside
 from llmops.tokenization.fingerprint import fingerprint_tokenizer

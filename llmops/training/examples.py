@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pyarrow.compute as pc
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
 from llmops.errors import TrainingError
+from llmops.manifest import Manifest
 from llmops.tokenization.fingerprint import fingerprint_tokenizer
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 
 from llmops import artifacts, digests
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 from llmops.training.base import (
     add_adapter,
     count_vocabulary,

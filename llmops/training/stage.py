@@ -3,7 +3,7 @@
 import json
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 from llmops.training.config import FinetuneConfig, LoraConfig
 from llmops.training.threads import share_cores
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import structlog
 
-from llmops.artifacts import Manifest
 from llmops.errors import TrainingError
+from llmops.manifest import Manifest
 from llmops.training.base import add_adapter, without_dropout
 from llmops.training.batches import plan_steps
 from llmops.training.config import FinetuneConfig

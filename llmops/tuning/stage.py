@@ -3,7 +3,7 @@
 from typing import Any
 
 from llmops import artifacts, digests
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 from llmops.training.config import FinetuneConfig
 from llmops.training.threads import share_cores
 from llmops.tuning.config import TuneConfig

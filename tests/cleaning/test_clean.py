@@ -15,11 +15,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from llmops import artifacts, schemas, spark
-from llmops.artifacts import Manifest
 from llmops.cleaning.config import CleanConfig
 from llmops.cleaning.normalise import normalise_texts
 from llmops.cleaning.stage import clean_rows, split_rows
 from llmops.errors import CorruptArtifactError, MissingArtifactError
+from llmops.manifest import Manifest
 from llmops.redaction.config import RedactConfig
 from llmops.settings import Settings
 

@@ -13,6 +13,7 @@ from llmops import artifacts
 from llmops.collection.config import CollectConfig, HtmlSource
 from llmops.collection.stage import collect_sources
 from llmops.errors import SourceError
+from llmops.manifest import Manifest
 
 PAGE = b"<html><body><h2>Do you ship?</h2><p>Yes.</p></body></html>"
 
@@ -54,7 +55,7 @@ def web() -> Iterator[str]:
     server.server_close()
 
 
-def collect(*addresses: str, target: Path) -> artifacts.Manifest:
+def collect(*addresses: str, target: Path) -> Manifest:
     """Collect the pages at these addresses."""
     sources = tuple(
         HtmlSource(kind="html", name=f"page-{number}", path=address, question="{heading}", answer="{body}")

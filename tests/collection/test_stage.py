@@ -13,6 +13,7 @@ from llmops import artifacts, recipe
 from llmops.collection.config import CollectConfig, HtmlSource, JsonSource
 from llmops.collection.stage import collect_sources
 from llmops.errors import ConfigurationError, FrozenArtifactError, Refused, SourceError
+from llmops.manifest import Manifest
 
 DAY = date(2026, 11, 2)
 QA = JsonSource(kind="json", name="qa", path="*.jsonl", question="{q}", answer="{a}", event_time="{at}", only_day=True)
@@ -34,7 +35,7 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-def collect(root: Path, target: Path, *, day: date = DAY, recollect: bool = False) -> artifacts.Manifest:
+def collect(root: Path, target: Path, *, day: date = DAY, recollect: bool = False) -> Manifest:
     """Collect with the one source above."""
     return collect_sources(str(root), str(target), config=CollectConfig(sources=(QA,)), day=day, recollect=recollect)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from llmops import artifacts, digests
 from llmops.annotation.prompts import TEMPLATE
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 from llmops.publishing import releases, signing
 from llmops.publishing.config import PublishConfig
 from llmops.publishing.releases import BaseModelRecord, ReleaseRecord

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
 from llmops.errors import Refused, TrainingError
 from llmops.evaluation.config import EvaluateConfig
 from llmops.evaluation.stage import evaluate_candidate
 from llmops.foundation.config import ImportModelConfig
 from llmops.foundation.stage import import_model
+from llmops.manifest import Manifest
 from llmops.settings import Settings
 from llmops.training.base import load_full
 from llmops.training.config import FinetuneConfig

@@ -9,10 +9,10 @@ import pyarrow as pa
 from llmops import artifacts, schemas
 from llmops.annotation.config import AnnotateConfig
 from llmops.annotation.stage import annotate_rows
-from llmops.artifacts import Manifest
 from llmops.cleaning.config import CleanConfig
 from llmops.features.config import MaterializeCustomersConfig
 from llmops.features.customer_stage import materialize_customers
+from llmops.manifest import Manifest
 from llmops.settings import Settings
 
 DAY = date(2026, 11, 2)

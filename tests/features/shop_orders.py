@@ -11,9 +11,9 @@ from pathlib import Path
 
 from llmops import recipe
 from llmops.annotation.stage import annotate_rows
-from llmops.artifacts import Manifest
 from llmops.cleaning.stage import clean_rows
 from llmops.collection.stage import collect_sources
+from llmops.manifest import Manifest
 from llmops.redaction.stage import redact_rows
 from llmops.settings import Settings
 

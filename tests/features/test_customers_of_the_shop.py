@@ -13,11 +13,11 @@ import pytest
 from llmops import artifacts
 from llmops.annotation.config import AnnotateConfig
 from llmops.annotation.stage import annotate_rows, make_examples
-from llmops.artifacts import Manifest
 from llmops.features import online
 from llmops.features.customer_stage import materialize_customers
 from llmops.features.online import find_customer, read_customer_context, show_customer
 from llmops.features.views import CUSTOMERS as VIEW
+from llmops.manifest import Manifest
 from llmops.settings import Settings
 from tests.features.conftest import ApplyFeatures
 from tests.features.shop_orders import CUSTOMERS, QUICKSTART, make_day, read_line, told_by_the_raw_files

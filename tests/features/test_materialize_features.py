@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
 from llmops.errors import ConfigurationError, CorruptArtifactError, MissingArtifactError
 from llmops.features.config import MaterializeConfig
 from llmops.features.online import read_online, show_features
 from llmops.features.stage import materialize_features
 from llmops.foundation.config import ImportModelConfig
 from llmops.foundation.stage import import_model
+from llmops.manifest import Manifest
 from llmops.settings import Settings
 from llmops.tokenization.config import TokenizeConfig
 from llmops.tokenization.stage import tokenize_examples

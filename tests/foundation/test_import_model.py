@@ -12,10 +12,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
 from llmops.errors import ConfigurationError, LlmopsError, TrainingError
 from llmops.foundation.config import ImportModelConfig
 from llmops.foundation.stage import import_model
+from llmops.manifest import Manifest
 
 
 def _import(base_model: Path | str, target: Path, **more: str) -> Manifest:

@@ -5,7 +5,7 @@ from pathlib import Path
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 from tests.tiny_model import make_tiny_model
 
 

@@ -6,8 +6,8 @@ from datetime import date
 from typing import Any
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
 from llmops.config import StageConfig
+from llmops.manifest import Manifest
 from llmops.redaction.config import RedactConfig
 
 DAYS = (date(2026, 3, 1), date(2026, 3, 2))

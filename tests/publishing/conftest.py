@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 from llmops.settings import Settings
 from tests.publishing.small_lake import make_adapter, make_lake
 

@@ -13,10 +13,10 @@ import pyarrow as pa
 from llmops import artifacts, schemas
 from llmops.annotation.config import AnnotateConfig
 from llmops.annotation.prompts import TEMPLATE
-from llmops.artifacts import Manifest
 from llmops.config import StageConfig
 from llmops.evaluation.config import EvaluateConfig
 from llmops.governance.config import GateConfig
+from llmops.manifest import Manifest
 from llmops.publishing.canary.config import CanaryConfig
 from llmops.publishing.config import PublishConfig
 from llmops.publishing.releases import Champion

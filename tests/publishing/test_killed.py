@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 from llmops.publishing.releases import read_champion
 from tests.publishing.killing import publish_until
 from tests.publishing.small_lake import make_decision, make_lake, publish

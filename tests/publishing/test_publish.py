@@ -9,8 +9,8 @@ from mlflow import MlflowClient
 
 from llmops import artifacts
 from llmops.annotation.prompts import TEMPLATE
-from llmops.artifacts import Manifest
 from llmops.errors import Refused, SignatureError
+from llmops.manifest import Manifest
 from llmops.publishing.releases import Champion, read_champion, show_champion
 from llmops.publishing.signing import create_keys
 from llmops.settings import Settings

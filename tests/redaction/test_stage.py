@@ -12,10 +12,10 @@ import pytest
 from llmops import artifacts, recipe, schemas
 from llmops.annotation.config import AnnotateConfig
 from llmops.annotation.stage import make_examples
-from llmops.artifacts import Manifest
 from llmops.collection.config import CollectConfig
 from llmops.collection.stage import collect_sources
 from llmops.errors import ConfigurationError
+from llmops.manifest import Manifest
 from llmops.publishing.signing import create_keys
 from llmops.redaction.config import RedactConfig
 from llmops.redaction.stage import redact_rows

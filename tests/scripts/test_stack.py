@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 from scripts.local_airflow import PROJECT
 from scripts.processes import Processes
 from tests.publishing import conftest as publishing

@@ -13,10 +13,10 @@ import pytest
 import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
-from llmops.artifacts import Manifest
 from llmops.governance.access import keys
 from llmops.governance.access.keystore import KeyStore
 from llmops.governance.access.roles import Role
+from llmops.manifest import Manifest
 from llmops.settings import Settings
 from serving.app import create_app
 from serving.releases import ReleaseFiles, open_release, read_named
@@ -36,6 +36,14 @@ def published(
 ) -> Settings:
     """Settings of a lake with a champion. Not to be changed by a test."""
     settings = make_lake(tmp_path_factory.mktemp("published"), tiny_model, empty_store)
+    publish(settings, make_decision(settings, adapter_folder))
+    return settings
+
+
+@pytest.fixture
+def settings(tiny_model: Manifest, adapter_folder: Path, empty_store: Path, tmp_path: Path) -> Settings:
+    """Settings of a lake with a champion, of its own for each test; a module may have its own fixture of this name."""
+    settings = make_lake(tmp_path / "home", tiny_model, empty_store)
     publish(settings, make_decision(settings, adapter_folder))
     return settings
 

@@ -11,14 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
-from llmops.artifacts import Manifest
 from llmops.governance.access.roles import Role
 from llmops.publishing import pointers, releases
 from llmops.publishing.canary import commands, decisions
 from llmops.publishing.canary.config import CanaryConfig, RateLimits, RatioLimits
 from llmops.publishing.pointers import ChallengerPointer
 from llmops.settings import Settings
-from tests.publishing.small_lake import make_decision, make_lake, publish
+from tests.publishing.small_lake import make_decision, publish
 from tests.serving.conftest import figure, is_ready, make_key, poll
 from tests.serving.service_process import address, lines, run_service
 
@@ -37,10 +36,8 @@ _CONFIG = CanaryConfig(
 
 
 @pytest.fixture
-def settings(tiny_model: Manifest, adapter_folder: Path, empty_store: Path, tmp_path: Path) -> Settings:
-    """A lake with a champion, and logs where the controller looks for them."""
-    settings = make_lake(tmp_path / "home", tiny_model, empty_store)
-    publish(settings, make_decision(settings, adapter_folder))
+def settings(settings: Settings) -> Settings:
+    """With a folder for logs where the controller looks for them."""
     (settings.home / "run").mkdir()
     return settings
 

@@ -6,26 +6,16 @@ from typing import Any
 import httpx
 import pytest
 
-from llmops.artifacts import Manifest
 from llmops.features import online
 from llmops.governance.access.roles import Role
 from llmops.settings import Settings
 from tests.features import conftest as features
 from tests.features.conftest import ApplyFeatures
 from tests.features.customer_days import materialize, order
-from tests.publishing.small_lake import make_decision, make_lake, publish
 from tests.serving.conftest import ServeLake
 
 apply_features = features.apply_features
 _QUESTION = "Where is my parcel?"
-
-
-@pytest.fixture
-def settings(tiny_model: Manifest, adapter_folder: Path, empty_store: Path, tmp_path: Path) -> Settings:
-    """A lake with a champion, without a feature store."""
-    settings = make_lake(tmp_path / "home", tiny_model, empty_store)
-    publish(settings, make_decision(settings, adapter_folder))
-    return settings
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from types import ModuleType
 
 import pytest
 
-from llmops.artifacts import Manifest
 from llmops.errors import ConfigurationError, CorruptArtifactError
+from llmops.manifest import Manifest
 from llmops.settings import Settings
 from serving.engines import openvino, remote, transformers
 from serving.engines.contract import Adapter, Engine, EngineDiedError, EngineOptions

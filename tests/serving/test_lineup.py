@@ -12,26 +12,18 @@ from typing import Any
 import httpx
 import pytest
 
-from llmops.artifacts import Manifest
 from llmops.errors import Refused
+from llmops.manifest import Manifest
 from llmops.publishing import pointers, releases
 from llmops.publishing.canary.config import CanaryConfig
 from llmops.publishing.pointers import ChallengerPointer, Pointer
 from llmops.publishing.rollback import rollback
 from llmops.settings import Settings
 from serving.models import Lineup, Model
-from tests.publishing.small_lake import make_adapter, make_decision, make_lake, publish
+from tests.publishing.small_lake import make_adapter, make_decision, publish
 from tests.serving.conftest import ServeLake, figure, poll
 
 _QUESTION = "Where is my parcel?"
-
-
-@pytest.fixture
-def settings(tiny_model: Manifest, adapter_folder: Path, empty_store: Path, tmp_path: Path) -> Settings:
-    """A lake with one champion, of its own for each test."""
-    settings = make_lake(tmp_path / "home", tiny_model, empty_store)
-    publish(settings, make_decision(settings, adapter_folder))
-    return settings
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import httpx
 import psutil
 import pytest
 
-from llmops.artifacts import Manifest
 from llmops.governance.access.roles import Role
+from llmops.manifest import Manifest
 from llmops.publishing.rollback import rollback
 from llmops.settings import Settings
 from tests.publishing.small_lake import make_decision, make_lake, publish

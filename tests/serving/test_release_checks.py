@@ -12,7 +12,6 @@ import pytest
 
 from llmops import artifacts
 from llmops.annotation.prompts import TEMPLATE
-from llmops.artifacts import Manifest
 from llmops.errors import (
     ConfigurationError,
     CorruptArtifactError,
@@ -20,6 +19,7 @@ from llmops.errors import (
     MissingArtifactError,
     SignatureError,
 )
+from llmops.manifest import Manifest
 from llmops.publishing import signing
 from llmops.publishing.releases import ReleaseRecord
 from llmops.settings import Settings

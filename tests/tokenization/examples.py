@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from llmops import artifacts, schemas
 from llmops.annotation.prompts import TEMPLATE, annotate, chat_messages
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 from llmops.splitting.config import SplitConfig
 
 DAY = date(2026, 3, 2)

@@ -8,8 +8,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
 from llmops.errors import ParentageError, TrainingError
+from llmops.manifest import Manifest
 from llmops.tokenization.config import TokenizeConfig
 from llmops.tokenization.encode import encode_examples
 from llmops.tokenization.fingerprint import fingerprint_tokenizer

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 from llmops.training.base import load_quantised, load_tokenizer
 from tests.training.samples import commit_features, commit_tuning
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from llmops import artifacts, schemas
 from llmops.annotation.prompts import TEMPLATE, chat_messages, encode_answer, encode_prompt
-from llmops.artifacts import Manifest
 from llmops.features.config import MaterializeConfig
+from llmops.manifest import Manifest
 from llmops.tokenization.fingerprint import fingerprint_tokenizer
 from llmops.training.examples import Example
 from llmops.tuning.config import TuneConfig

@@ -12,9 +12,9 @@ import pytest
 from safetensors.torch import load_file
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
 from llmops.errors import MissingArtifactError, TrainingError
 from llmops.evaluation.generation import generate_answers
+from llmops.manifest import Manifest
 from llmops.training.base import add_adapter
 from llmops.training.config import FinetuneConfig, LoraConfig
 from llmops.training.loop import train

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from llmops.artifacts import Manifest
 from llmops.errors import TrainingError
+from llmops.manifest import Manifest
 from llmops.training.batches import IGNORED
 from llmops.training.examples import Example, check_tokenizer
 from llmops.training.preflight import check_examples, find_faults

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from llmops.artifacts import Manifest
 from llmops.errors import TrainingError
+from llmops.manifest import Manifest
 from llmops.training.config import FinetuneConfig, LoraConfig
 from llmops.training.stage import take_winner
 from llmops.tuning.config import TuneConfig

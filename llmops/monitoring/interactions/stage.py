@@ -7,8 +7,9 @@ from typing import Any
 import pyarrow as pa
 
 from llmops import artifacts, digests, schemas
-from llmops.artifacts import Manifest
-from llmops.errors import ConfigurationError, Refused, SourceError
+from llmops.days import require_partition_of
+from llmops.errors import Refused, SourceError
+from llmops.manifest import Manifest
 from llmops.monitoring.interactions import joining, reading
 from llmops.monitoring.interactions.config import StoreInteractionsConfig
 
@@ -26,7 +27,7 @@ def store_interactions(spool: str, target: str, *, config: StoreInteractionsConf
     Raises ConfigurationError for a target that is the partition of another day, SourceError for a spool that holds no
     days, Refused when nothing was written on the day.
     """
-    _require_partition_of(day, target)
+    require_partition_of(day, target)
     if not reading.has_days(spool):
         raise SourceError(f"{spool}: holds no ds=YYYY-MM-DD; pass the folder that the service writes interactions to")
     if not reading.day_files(spool, day):
@@ -68,13 +69,3 @@ def _count(rows: list[dict[str, Any]], day: date) -> dict[str, int]:
     counts.update(f"rated_{row['rating']}" for row in rows if row["rating"])
     counts.update(f"redacted_{kind.lower()}" for row in rows for kind in row["redactions"])
     return dict(counts)
-
-
-def _require_partition_of(day: date, target: str) -> None:
-    """Refuse a `ds=` of another day; a target without `ds=` may hold any."""
-    name = target.rstrip("/").rsplit("/", 1)[-1]
-    if name.startswith("ds=") and name != f"ds={day}":
-        raise ConfigurationError(
-            f"{target}: not the partition of {day}; pass --day with the day of the target, "
-            f"or a target that ends in ds={day}"
-        )

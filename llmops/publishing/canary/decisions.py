@@ -10,7 +10,7 @@ from typing import Any
 
 import fsspec
 
-from llmops import artifacts
+from llmops import artifacts, storage
 
 Decision = dict[str, Any]
 _FOLDER = "canaries"
@@ -20,7 +20,7 @@ def keep(lake: str, decision: Decision) -> str:
     """Write a decision, in place of one about the same trial that was cut short before it took effect; its URI."""
     uri = artifacts.join(lake, _FOLDER, _name(decision["challenger"]["sequence"], decision["challenger"]["version"]))
     files, path = fsspec.url_to_fs(uri)
-    artifacts.put(files, path, json.dumps(decision, indent=2).encode())
+    storage.put(files, path, json.dumps(decision, indent=2).encode())
     return uri
 
 

@@ -9,8 +9,8 @@ from datetime import datetime
 import structlog
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
 from llmops.errors import CorruptArtifactError, Refused
+from llmops.manifest import Manifest
 from llmops.publishing import pointers, releases
 from llmops.publishing.canary import decisions
 from llmops.publishing.canary.config import CanaryConfig

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from llmops import artifacts
-from llmops.artifacts import Manifest
 from llmops.errors import ConfigurationError, Refused, SourceError
+from llmops.manifest import Manifest
 from llmops.monitoring.interactions.config import StoreInteractionsConfig
 from llmops.monitoring.interactions.stage import store_interactions
 from tests.monitoring.interactions.samples import NOON, OLA, answer_id, exchange, feedback, write

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from llmops.artifacts import Manifest
+from llmops.manifest import Manifest
 from llmops.publishing import pointers, releases
 from llmops.publishing.canary import commands
 from llmops.publishing.canary.config import CanaryConfig, RateLimits, RatioLimits
