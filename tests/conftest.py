@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from llmops.manifest import Manifest
 from scripts.loopback import NO_PROXY
@@ -31,6 +32,13 @@ def _nothing_but_loopback() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", guarded)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_log_configuration_stays() -> Iterator[None]:
+    """A command that a test runs within this process sends logs to that test's own stderr."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
