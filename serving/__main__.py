@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from llmops import logs
 from llmops.errors import LlmopsError
-from serving import ports, processes
+from serving.processes import ports, supervisor
 from serving.settings import ServingSettings
 
 
@@ -22,7 +22,7 @@ def main() -> None:
         sys.exit("\n".join(["error: wrong setting; see serving/settings.py:", *wrong]))
     logs.configure(settings.platform.log_format)
     try:
-        reason = _serve(settings) if settings.processes == 1 else processes.supervise(settings)
+        reason = _serve(settings) if settings.processes == 1 else supervisor.supervise(settings)
     except LlmopsError as error:
         reason = str(error)
     if reason is not None:

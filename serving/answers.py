@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from time import monotonic, time
+from typing import TypeVar
 
 from serving.admission import RETRY_SOON, engine_gone
 from serving.engines.contract import EngineDiedError, FinishReason, Job, Piece
@@ -16,6 +17,8 @@ from serving.guards import AnswerFilter
 from serving.metrics import Metrics
 from serving.models import Model
 from serving.stops import StopFilter
+
+_Found = TypeVar("_Found")
 
 
 @dataclass
@@ -43,6 +46,13 @@ class Answering:
 
     def __post_init__(self) -> None:
         self._source = self.model.engine.stream(self.job)
+        self._first: asyncio.Future[Piece] | None = None
+
+    async def begun_while(self, work: Awaitable[_Found]) -> _Found:
+        """What `work` gives, while the engine begins; `close` ends that if the answer is not wanted after all."""
+        self._first = asyncio.ensure_future(anext(self._source))
+        await asyncio.sleep(0)  # so that the job is on its way when the work takes the event loop
+        return await work
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """The answer as it comes, a piece for each of the engine's, some without text.
@@ -70,6 +80,9 @@ class Answering:
     async def close(self) -> None:
         """Stop generating and give back what is held."""
         try:
+            if self._first is not None:  # nobody has asked for it
+                self._first.cancel()
+                await asyncio.gather(self._first, return_exceptions=True)
             await self._source.aclose()
             if self.completion_tokens:
                 await self.spend(len(self.job.prompt) + self.completion_tokens)
@@ -79,7 +92,8 @@ class Answering:
     async def _next(self, deadline: float) -> Piece:
         try:
             async with asyncio.timeout_at(deadline):
-                return await anext(self._source)
+                first, self._first = self._first, None
+                return await (first or anext(self._source))
         except TimeoutError as error:
             raise ServiceError(
                 503,

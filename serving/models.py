@@ -160,10 +160,15 @@ class Models:
             if not model.is_base and model.record == record:
                 return model
         fitting = [model.engine for model in loaded if model.record.base == record.base]
-        opening = releases.open_release(release, self._settings.platform)
+        is_remote = self._settings.engine == "remote"  # then 16 GB are hashed once, by the process that loads them
+        opening = releases.open_release(release, self._settings.platform, is_base_hashed=not is_remote)
         files = await asyncio.to_thread(opening.__enter__)
         try:
-            engine = fitting[0] if fitting else await self._start(BaseModel(files.base, files.folder))
+            engine = (
+                fitting[0]
+                if fitting
+                else await self._start(BaseModel(files.base, files.folder, record.base.files if is_remote else {}))
+            )
             try:
                 await engine.add(Adapter(record.version, files.folder, record.system))
             except BaseException:

@@ -24,7 +24,7 @@ class ReleaseFiles:
     folder: Path
     """Adapter and tokenizer, in a private copy that holds only signed files."""
     base: Path
-    """The base model's folder, its files checked against the release's signed list."""
+    """The base model's folder, its list of files checked against the release's signed one."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,10 @@ def read_named(settings: Settings) -> Named:
 
 
 @contextmanager
-def open_release(release: Manifest, settings: Settings) -> Iterator[ReleaseFiles]:
+def open_release(release: Manifest, settings: Settings, *, is_base_hashed: bool = True) -> Iterator[ReleaseFiles]:
     """A signed release's files; the private copy goes when the context ends.
 
+    Without `is_base_hashed` whoever loads the base model's weights checks them against `record.base.files`.
     Raises SignatureError, ArtifactError or ConfigurationError, with the remedy, unless everything verifies.
     """
     record = releases.read_record(release)
@@ -67,15 +68,18 @@ def open_release(release: Manifest, settings: Settings) -> Iterator[ReleaseFiles
             f"release {record.version} was trained with prompt template {record.template}, this service renders "
             f"{prompts.TEMPLATE}; serve it with the code that trained it, or train and publish again"
         )
-    base = verify_base(record.base, settings.lake)
+    base = verify_base(record.base, settings.lake, is_hashed=is_base_hashed)
     with tempfile.TemporaryDirectory(prefix="llmops-release-") as folder:
         _copy_verified(release, Path(folder))
         _require_own_tokenizer(record, Path(folder))
         yield ReleaseFiles(record, Path(folder), base)
 
 
-def verify_base(base: BaseModelRecord, lake: str) -> Path:
-    """The local folder of a release's base model, once each file has the hash that the release was signed with."""
+def verify_base(base: BaseModelRecord, lake: str, *, is_hashed: bool = True) -> Path:
+    """The local folder of a release's base model, once each file has the hash that the release was signed with.
+
+    Without `is_hashed` the model's manifest alone has been compared.
+    """
     model = artifacts.read(artifacts.join(lake, base.path), stage="import-model")
     hashes = {file.name.split("/", 1)[1]: file.sha256 for file in model.files}
     if hashes != base.files:
@@ -85,7 +89,7 @@ def verify_base(base: BaseModelRecord, lake: str) -> Path:
             "import that model again, or train and publish on this one"
         )
     releases.refuse_unknown_files(model)
-    return artifacts.local_folder(model)
+    return artifacts.local_folder(model, is_hashed=is_hashed)
 
 
 def _copy_verified(release: Manifest, folder: Path) -> None:

@@ -35,7 +35,7 @@ class ServingSettings(BaseSettings):
     """What runs the model: a module in `serving.engines`. `openvino` batches answers on the CPU, `vllm` on GPUs;
     `transformers` gives one after the other and works everywhere; `remote` is any of them in another process."""
     engine_socket: Path | None = None
-    """Where that process listens (`python -m serving.engine_server SOCKET`)."""
+    """Where that process listens (`python -m serving.processes.engine SOCKET`)."""
     tokenizer_socket: Path | None = None
     """Where a third process listens that tokenises (`… SOCKET --tokenizer-only`); the engine's does, if not given."""
     own_tokenizer: bool = False

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from benchmarks.gpu.load import Plan, Streamed, run, write_result
 from benchmarks.gpu.model import base_folder, release_folder, settings_of
 from serving.engines.contract import BaseModel, EngineOptions
@@ -70,7 +72,7 @@ def main() -> None:
     """Entry point of the process."""
     home, quantization, cache_gib = sys.argv[1:]
     options = EngineOptions(quantization="fp8" if quantization == "fp8" else "none", gpu_cache_gib=int(cache_gib))
-    asyncio.run(serve(Path(home), options))
+    uvloop.run(serve(Path(home), options))  # as the service does
 
 
 if __name__ == "__main__":

@@ -1,18 +1,26 @@
 """Load on something that answers, the same for the service over HTTP and for the engine alone.
 
-`python -m benchmarks.gpu.load ADDRESS PLAN RESULT` puts a plan's load on a service, from a process of its own.
+`python -m benchmarks.gpu.load ADDRESS PLAN RESULT` puts a plan's load on a service, from processes of its own: one
+client alone would be busy with answers that end together, and its time be counted as the service's.
 """
 
 import asyncio
 import json
+import multiprocessing
 import os
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import uvloop
+
+_CLIENTS = 4
+_LONGEST_SECONDS = 500.0
 KEY_VARIABLE = "LLMOPS_BENCHMARK_KEY"
 """Environment variable with the access key that is sent as `Authorization: Bearer`."""
 
@@ -41,6 +49,25 @@ class Plan:
     def write(self, path: Path) -> None:
         """Write it for another process."""
         path.write_text(json.dumps(asdict(self)))
+
+    def parts(self, count: int) -> list["Plan"]:
+        """The plan divided among clients: every question is one client's, and together they ask as much at once."""
+        streamed_from = len(self.texts) - len(self.arrivals)
+        phases = (range(self.warm_up), range(self.warm_up, streamed_from), range(streamed_from, len(self.texts)))
+        found = []
+        for client in range(count):
+            own = [number for phase in phases for number in phase[client::count]]
+            found.append(
+                Plan(
+                    [self.texts[number] for number in own],
+                    [self.ids[number] for number in own],
+                    self.arrivals[client::count],
+                    len(range(client, self.concurrent, count)),
+                    self.max_new_tokens,
+                    len(phases[0][client::count]),
+                )
+            )
+        return found
 
 
 @dataclass(frozen=True)
@@ -80,19 +107,40 @@ AskStreamed = Callable[[int], Awaitable["Streamed"]]
 """Asks it as a stream and reads all of it."""
 
 
-async def run(plan: Plan, ask: Ask, ask_streamed: AskStreamed) -> Result:
+Together = Callable[[], Awaitable[Any]]
+"""Waits until all clients of a load are as far."""
+
+
+async def _alone() -> None:
+    """Nobody to wait for."""
+
+
+async def run(plan: Plan, ask: Ask, ask_streamed: AskStreamed, together: Together = _alone) -> Result:
     """Warm up, then first full load, then streams as they arrive."""
     result, streamed_from = Result(), len(plan.texts) - len(plan.arrivals)
     await _saturate(range(plan.warm_up), plan.concurrent, ask)
     await asyncio.gather(*(ask_streamed(number) for number in range(min(8, plan.warm_up))))
+    await together()
     started = time.perf_counter()
     result.tokens = await _saturate(range(plan.warm_up, streamed_from), plan.concurrent, ask)
     result.seconds = time.perf_counter() - started
+    await together()
     found = await _arrive(plan.arrivals, streamed_from, ask_streamed)
     result.first_token_seconds = [stream.first_seconds for stream in found]
     result.first_text_seconds = [stream.text_seconds for stream in found]
     result.answer = found[0].text if found else ""
     return result
+
+
+def merged(results: Sequence[Result]) -> Result:
+    """What clients that began together had, in the order of the plan's parts."""
+    return Result(
+        sum(result.tokens for result in results),
+        max(result.seconds for result in results),
+        [seconds for result in results for seconds in result.first_token_seconds],
+        [seconds for result in results for seconds in result.first_text_seconds],
+        results[0].answer,
+    )
 
 
 async def _saturate(numbers: Sequence[int], concurrent: int, ask: Ask) -> int:
@@ -193,11 +241,32 @@ def write_result(result: Result, path: Path) -> None:
     scratch.replace(path)
 
 
-async def _main(address: str, plan: Plan, path: Path) -> None:
+async def _ask_all(address: str, plan: Plan, together: Together) -> Result:
     client = Client(address, plan)
-    write_result(await run(plan, client.ask, client.ask_streamed), path)
-    await client.close()
+    try:
+        return await run(plan, client.ask, client.ask_streamed, together)
+    finally:
+        await client.close()
+
+
+def _be_client(address: str, plan: Plan, number: int, barrier: Any, results: Any) -> None:
+    together = partial(asyncio.to_thread, barrier.wait, _LONGEST_SECONDS)
+    results.put((number, uvloop.run(_ask_all(address, plan, together))))
+
+
+def main(address: str, plan: Plan, path: Path) -> None:
+    """Ask a plan's questions, each client its part."""
+    start = multiprocessing.get_context("spawn")
+    barrier, results = start.Barrier(_CLIENTS), start.Queue()
+    clients = [
+        start.Process(target=_be_client, args=(address, part, number, barrier, results), daemon=True)
+        for number, part in enumerate(plan.parts(_CLIENTS))
+    ]
+    for client in clients:
+        client.start()
+    found = dict(results.get(timeout=_LONGEST_SECONDS) for _ in clients)
+    write_result(merged([found[number] for number in range(_CLIENTS)]), path)
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1], Plan.read(Path(sys.argv[2])), Path(sys.argv[3])))
+    main(sys.argv[1], Plan.read(Path(sys.argv[2])), Path(sys.argv[3]))

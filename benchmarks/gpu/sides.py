@@ -55,7 +55,7 @@ def bare(home: Path, quantization: str, cache_gib: int) -> Iterator[Measure]:
 
 @contextmanager
 def service(home: Path, quantization: str, cache_gib: int, *, processes: int, concurrent: int) -> Iterator[Measure]:
-    """The service over HTTP; the load comes from a process of its own (`benchmarks.gpu.load`)."""
+    """The service over HTTP; the load comes from processes of its own (`benchmarks.gpu.load`)."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"

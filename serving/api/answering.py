@@ -1,4 +1,4 @@
-"""The way of every question, whichever route it came by: admit, make the job, answer whole or as a stream."""
+"""The way of every question, whichever route it came by: admit, make the job, screen, answer whole or as a stream."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,13 +19,15 @@ from serving.answers import Answering
 from serving.api.dependencies import require
 from serving.engines.contract import Piece
 from serving.errors import ServiceError
-from serving.models import DEPLOYED, Lineup
+from serving.models import DEPLOYED, Lineup, Model
 from serving.schemas import GenerateRequest
 from serving.service import Service
 from serving.stops import StopFilter
 
 _FINISHED = "gen_ai.response.finish_reasons"
 """Field that only the log line of a complete answer has."""
+_CHOSEN = ("gen_ai.request.model", "gen_ai.response.model")
+"""Fields of every line about a model: the name that was asked for, the version that it meant."""
 
 
 async def begin(
@@ -39,17 +41,32 @@ async def begin(
     if model is None:
         raise ServiceError(404, "unknown_model", "no model of that name is served; GET /v1/models lists those that are")
     await _require_budget(service, caller)
+    answering = await _prepare(body, request, service, model, caller)
+    try:
+        # The model reads the question meanwhile; nothing that it says is looked at before the guard has passed it.
+        rules = await answering.begun_while(service.guards.screen(body.texts))
+    except BaseException:
+        for name in _CHOSEN:  # it was not the model that failed
+            request.state.log_fields.pop(name)
+        await answering.close()
+        raise
+    if rules:
+        request.state.log_fields["llmops.guard.input"] = rules
+    return answering
+
+
+async def _prepare(
+    body: GenerateRequest, request: Request, service: Service, model: Model, caller: Identity
+) -> Answering:
+    """The answer that a model is to give; it holds a place, and the model."""
     with ExitStack() as held:
         held.enter_context(service.places.one())
         held.enter_context(model.lease())
-        rules = await service.guards.screen(body.texts)
-        if rules:
-            request.state.log_fields["llmops.guard.input"] = rules
         if body.customer_id is not None:
             require(caller, Action.READ_CUSTOMER_CONTEXT)
             body = _with_context(body, await service.customers.context(body.customer_id))
         # From here on it is the model that answers or fails.
-        request.state.log_fields.update({"gen_ai.request.model": body.model, "gen_ai.response.model": model.version})
+        request.state.log_fields.update(dict(zip(_CHOSEN, (body.model, model.version), strict=True)))
         job = await make_job(body, model, service.settings)
         answer_id = service.interactions.make_id(caller, body)
         request.state.log_fields.update(
@@ -61,7 +78,7 @@ async def begin(
                 "gen_ai.usage.input_tokens": len(job.prompt),
             }
         )
-        return Answering(
+        answering = Answering(
             answer_id,
             job,
             model,
@@ -73,7 +90,7 @@ async def begin(
             partial(service.interactions.record, answer_id, model.version, caller, body),
             service.settings.request_timeout_seconds,
         )
-    raise AssertionError("unreachable")
+    return answering  # noqa: RET504 - to mypy an ExitStack may swallow what is raised in it, and return nothing
 
 
 async def _require_budget(service: Service, caller: Identity) -> None:

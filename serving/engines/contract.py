@@ -4,8 +4,8 @@ A module in `serving.engines` is an engine when it has `async def start(base, op
 base model and any number of releases made from it; how many answers it makes at once is its own business.
 """
 
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -29,6 +29,8 @@ class BaseModel:
     """Folder in transformers' layout, safetensors."""
     tokenizer: Path
     """Folder of the tokenizer that the releases were trained with."""
+    signed: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each of the weights' files, where nobody has checked them yet: whoever loads them does."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,15 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Tokens:
+    """Ids that a model has generated since it was last asked."""
+
+    ids: list[int]
+    finish_reason: FinishReason | None = None
+    """Set in the last ones."""
+
+
+@dataclass(frozen=True)
 class Piece:
     """The next part of an answer, without the prompt."""
 
@@ -127,12 +138,15 @@ class Engine(Protocol):
     async def encode(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of the conversation up to the assistant's turn, rendered as in training."""
 
-    def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
-        """Generate; the pieces' texts add up to the answer, without white space around it.
+    def tokens(self, job: Job) -> AsyncGenerator[Tokens, None]:
+        """Generate, for somebody who decodes by himself.
 
         Raises EngineDiedError when the engine is gone. Closing the iterator, or cancelling the task that reads it,
         stops generation within a token.
         """
+
+    def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
+        """The same as text; the pieces' texts add up to the answer, without white space around it."""
 
     def stats(self) -> EngineStats:
         """How busy it is now."""

@@ -16,11 +16,11 @@ import structlog
 
 from llmops.annotation.prompts import Message
 from llmops.errors import ConfigurationError, CorruptArtifactError
-from serving.engines.contract import Adapter, BaseModel, EngineOptions, EngineStats, Job, Piece
+from serving.engines.contract import Adapter, BaseModel, EngineOptions, EngineStats, Job, Piece, Tokens
 from serving.engines.encoding import Encoder
 from serving.engines.openvino_model import OpenVinoModel
 from serving.engines.openvino_worker import WorkerConfig
-from serving.engines.pieces import read_pieces
+from serving.engines.pieces import decoded, read_feed
 
 _MAX_BATCH_TOKENS = 2048
 log = structlog.get_logger()
@@ -52,12 +52,16 @@ class OpenVinoEngine:
         """Token ids of the conversation up to the assistant's turn, rendered as in training."""
         return await self._encoder.encode(messages)
 
-    async def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
+    async def tokens(self, job: Job) -> AsyncGenerator[Tokens, None]:
         """Hand the job to its model's process and pass the tokens on; left early, the process is told to stop."""
         model = self._models.get(job.version) or await self._load_base()
         with model.running(job) as feed:
-            async for piece in read_pieces(feed, self._encoder.tokenizer):
-                yield piece
+            async for item in read_feed(feed):
+                yield item
+
+    def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
+        """The same as text."""
+        return decoded(self.tokens(job), self._encoder.tokenizer)
 
     def stats(self) -> EngineStats:
         """How busy it is now."""

@@ -11,9 +11,9 @@ from typing import Any
 import structlog
 
 from llmops.errors import ConfigurationError
-from serving.engines.contract import EngineDiedError, Job
+from serving.engines.contract import EngineDiedError, Job, Tokens
 from serving.engines.openvino_worker import WorkerConfig, run
-from serving.engines.pieces import Feed, Tokens
+from serving.engines.pieces import Feed
 
 _STOP_SECONDS = 5.0
 log = structlog.get_logger()

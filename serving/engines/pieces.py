@@ -1,39 +1,37 @@
 """From token ids to pieces of text: what every engine does with what its model gives."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from tokenizers.decoders import DecodeStream
 
-from serving.engines.contract import FinishReason, Piece
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Ids that a model has generated since it was last asked."""
-
-    ids: list[int]
-    finish_reason: FinishReason | None = None
-
+from serving.engines.contract import Piece, Tokens
 
 Feed = asyncio.Queue[Tokens | Exception]
 """What an engine's worker hands over to the event loop: ids, or the reason why there are no more."""
 
 
-async def read_pieces(feed: Feed, tokenizer: Any) -> AsyncIterator[Piece]:
-    """The pieces of one answer, up to the one with a finish reason; raises what the feed holds in its place."""
-    text, generated = TextStream(tokenizer), 0
+async def read_feed(feed: Feed) -> AsyncGenerator[Tokens, None]:
+    """What comes out of a feed, up to the ids with a finish reason; raises what it holds in their place."""
     while True:
         tokens = await feed.get()
         if isinstance(tokens, Exception):
             raise tokens
-        generated += len(tokens.ids)
-        is_last = tokens.finish_reason is not None
-        yield Piece(text.add(tokens.ids, is_last=is_last), generated, tokens.finish_reason)
-        if is_last:
+        yield tokens
+        if tokens.finish_reason is not None:
             return
+
+
+async def decoded(tokens: AsyncGenerator[Tokens, None], tokenizer: Any) -> AsyncGenerator[Piece, None]:
+    """The same as pieces of text. Closing this one closes the other."""
+    text, generated = TextStream(tokenizer), 0
+    async with aclosing(tokens):
+        async for item in tokens:
+            generated += len(item.ids)
+            is_last = item.finish_reason is not None
+            yield Piece(text.add(item.ids, is_last=is_last), generated, item.finish_reason)
 
 
 class TextStream:

@@ -1,14 +1,16 @@
-"""An engine in another process, behind a Unix socket (`python -m serving.engine_server`); see `serving.engines.wire`.
+"""An engine in another process, behind a Unix socket (`python -m serving.processes.engine`; see `engines.wire`).
 
 The API process then holds no model: it can be restarted, or run several times, beside one engine. Releases are still
-verified here; the engine's process reads their files, so both see the same disk. Conversations are tokenised there too,
-or in a third process with a socket of its own (`LLMOPS_SERVING_TOKENIZER_SOCKET`), or here
-(`LLMOPS_SERVING_OWN_TOKENIZER`): that spares the engine's event loop, and costs this process a tokenizer's memory.
+verified here, but for the base model's weights: the engine's process hashes them before it loads them, once for all.
+It reads the releases' files, so both see the same disk. Conversations are tokenised there too, or in a third process
+with a socket of its own (`LLMOPS_SERVING_TOKENIZER_SOCKET`), or here (`LLMOPS_SERVING_OWN_TOKENIZER`), and answers
+decoded here as well: that leaves ids alone to the engine's event loop, and costs this process a tokenizer's memory.
 """
 
 import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -17,14 +19,23 @@ from typing import Any, Protocol
 from llmops.annotation.prompts import Message
 from llmops.errors import ConfigurationError
 from serving.engines import wire
-from serving.engines.contract import Adapter, BaseModel, EngineDiedError, EngineOptions, EngineStats, Job, Piece
+from serving.engines.contract import (
+    Adapter,
+    BaseModel,
+    EngineDiedError,
+    EngineOptions,
+    EngineStats,
+    Job,
+    Piece,
+    Tokens,
+)
 
 
 async def start(base: BaseModel, options: EngineOptions) -> "RemoteEngine":
     """Connect, and have the engine load the base model; ConfigurationError when nobody listens."""
     if options.socket is None:
         raise ConfigurationError("engine `remote` needs LLMOPS_SERVING_ENGINE_SOCKET, the socket of its process")
-    call = {"weights": str(base.weights), "tokenizer": str(base.tokenizer)}
+    call = {"weights": str(base.weights), "tokenizer": str(base.tokenizer), "signed": dict(base.signed)}
     engine = await _Connection.open(options.socket)
     try:
         told = await engine.call("start", **call)
@@ -35,11 +46,11 @@ async def start(base: BaseModel, options: EngineOptions) -> "RemoteEngine":
     return RemoteEngine(engine, encoder, told["context_tokens"])
 
 
-async def _open_encoder(engine: "_Connection", base: BaseModel, options: EngineOptions) -> "_Encodes":
+async def _open_encoder(engine: "_Connection", base: BaseModel, options: EngineOptions) -> "_Connection | _Tokenizer":
     if options.own_tokenizer:
         own = import_module("serving.engines.tokenizer")  # by name: only who tokenises pays for the library
-        encoder: _Encodes = await own.start(base, options)
-        return encoder
+        tokenizer: _Tokenizer = await own.start(base, options)
+        return tokenizer
     if options.tokenizer_socket is None:
         return engine
     connection = await _Connection.open(options.tokenizer_socket)
@@ -47,10 +58,12 @@ async def _open_encoder(engine: "_Connection", base: BaseModel, options: EngineO
     return connection
 
 
-class _Encodes(Protocol):
-    """What tokenises: another process, or this one."""
+class _Tokenizer(Protocol):
+    """`serving.engines.tokenizer.TokenizerOnly`."""
 
     async def encode(self, messages: Sequence[Message]) -> list[int]: ...
+
+    def decode(self, tokens: AsyncGenerator[Tokens, None]) -> AsyncGenerator[Piece, None]: ...
 
     async def close(self) -> None: ...
 
@@ -58,7 +71,7 @@ class _Encodes(Protocol):
 class RemoteEngine:
     """The near end; see `serving.engines.contract.Engine`."""
 
-    def __init__(self, engine: "_Connection", encoder: _Encodes, context_tokens: int) -> None:
+    def __init__(self, engine: "_Connection", encoder: "_Connection | _Tokenizer", context_tokens: int) -> None:
         self.context_tokens = context_tokens
         self._engine, self._encoder = engine, encoder
         self._running = 0
@@ -75,17 +88,32 @@ class RemoteEngine:
         """Token ids of the conversation up to the assistant's turn, rendered as in training."""
         return await self._encoder.encode(messages)
 
-    async def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
-        """Pass the pieces on; left early, the call is cancelled."""
+    async def tokens(self, job: Job) -> AsyncGenerator[Tokens, None]:
+        """Pass the ids on."""
+        async with aclosing(self._replies("tokens", job)) as replies:
+            async for reply in replies:
+                yield Tokens(reply["ids"], reply["finish_reason"])
+
+    def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
+        """Text, decoded wherever conversations are encoded."""
+        return self._pieces(job) if isinstance(self._encoder, _Connection) else self._encoder.decode(self.tokens(job))
+
+    async def _pieces(self, job: Job) -> AsyncGenerator[Piece, None]:
+        async with aclosing(self._replies("stream", job)) as replies:
+            async for reply in replies:
+                yield Piece(reply["text"], reply["completion_tokens"], reply["finish_reason"])
+
+    async def _replies(self, op: str, job: Job) -> AsyncGenerator[dict[str, Any], None]:
+        """What the engine says up to the end of the answer; left early, the call is cancelled."""
         self._running += 1
-        number, replies = self._engine.begin("stream", job={**asdict(job), "prompt": list(job.prompt)})
+        number, replies = self._engine.begin(op, job={**asdict(job), "prompt": list(job.prompt)})
         is_ended = False
         try:
             while not is_ended:
                 reply = await replies.get()
                 is_ended = "error" in reply or reply["finish_reason"] is not None
                 wire.raise_failure(reply)
-                yield Piece(reply["text"], reply["completion_tokens"], reply["finish_reason"])
+                yield reply
         finally:
             self._running -= 1
             self._engine.end(number, cancel=not is_ended)
@@ -117,7 +145,7 @@ class _Connection:
             reader, writer = await asyncio.open_unix_connection(path, limit=wire.LONGEST_LINE)
         except OSError as error:
             raise ConfigurationError(
-                f"{path}: nobody listens ({error.strerror}); start `python -m serving.engine_server` there first"
+                f"{path}: nobody listens ({error.strerror}); start `python -m serving.processes.engine` there first"
             ) from error
         return cls(path, reader, writer)
 

@@ -1,11 +1,12 @@
-"""No model at all: what `python -m serving.engine_server --tokenizer-only` serves."""
+"""No model at all: what `python -m serving.processes.engine --tokenizer-only` serves."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 from llmops.annotation.prompts import Message
-from serving.engines.contract import Adapter, BaseModel, EngineOptions, EngineStats, Job, Piece
+from serving.engines.contract import Adapter, BaseModel, EngineOptions, EngineStats, Job, Piece, Tokens
 from serving.engines.encoding import Encoder
+from serving.engines.pieces import decoded
 
 
 async def start(base: BaseModel, _: EngineOptions) -> "TokenizerOnly":
@@ -30,10 +31,18 @@ class TokenizerOnly:
         """Token ids of the conversation up to the assistant's turn, rendered as in training."""
         return await self._encoder.encode(messages)
 
-    async def stream(self, _: Job) -> AsyncGenerator[Piece, None]:
+    def decode(self, tokens: AsyncGenerator[Tokens, None]) -> AsyncGenerator[Piece, None]:
+        """The text of ids that were generated elsewhere."""
+        return decoded(tokens, self._encoder.tokenizer)
+
+    async def tokens(self, _: Job) -> AsyncGenerator[Tokens, None]:
         """Raises RuntimeError: ask the engine's process."""
         raise RuntimeError("this process only tokenises")
         yield  # makes it a generator
+
+    def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
+        """The same as text."""
+        return self.decode(self.tokens(job))
 
     def stats(self) -> EngineStats:
         """Nothing runs here."""

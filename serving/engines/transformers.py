@@ -19,9 +19,9 @@ from transformers.utils import logging as transformers_logging
 
 from llmops.annotation.prompts import Message
 from llmops.errors import CorruptArtifactError
-from serving.engines.contract import Adapter, BaseModel, EngineOptions, EngineStats, FinishReason, Job, Piece
+from serving.engines.contract import Adapter, BaseModel, EngineOptions, EngineStats, FinishReason, Job, Piece, Tokens
 from serving.engines.encoding import Encoder
-from serving.engines.pieces import Feed, Tokens, read_pieces
+from serving.engines.pieces import Feed, decoded, read_feed
 
 _LOWEST_TEMPERATURE = 0.01
 """Below it sampling is greedy: dividing logits by less would overflow."""
@@ -73,7 +73,7 @@ class TransformersEngine:
         """Token ids of the conversation up to the assistant's turn, rendered as in training."""
         return await self._encoder.encode(messages)
 
-    async def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
+    async def tokens(self, job: Job) -> AsyncGenerator[Tokens, None]:
         """Wait for the worker and pass on its tokens. Left before its turn a job never starts, later it stops soon."""
         unwanted, feed, loop = Event(), Feed(), asyncio.get_running_loop()
 
@@ -83,12 +83,16 @@ class TransformersEngine:
         self._running += 1
         running = self._worker.submit(self._generate, job, unwanted, hand_over)
         try:
-            async for piece in read_pieces(feed, self._encoder.tokenizer):
-                yield piece
+            async for item in read_feed(feed):
+                yield item
         finally:
             unwanted.set()
             running.cancel()
             self._running -= 1
+
+    def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
+        """The same as text."""
+        return decoded(self.tokens(job), self._encoder.tokenizer)
 
     def stats(self) -> EngineStats:
         """How busy it is now."""

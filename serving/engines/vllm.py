@@ -30,9 +30,10 @@ from serving.engines.contract import (
     FinishReason,
     Job,
     Piece,
+    Tokens,
 )
 from serving.engines.encoding import Encoder
-from serving.engines.pieces import TextStream
+from serving.engines.pieces import decoded
 
 # Before vLLM is imported, which reads them; its core inherits them. Nothing is reported and nothing fetched.
 os.environ |= {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "VLLM_PLUGINS": ""}
@@ -172,11 +173,10 @@ class VllmEngine:
         """Token ids of the conversation up to the assistant's turn, rendered as in training."""
         return await self._encoder.encode(messages)
 
-    async def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
+    async def tokens(self, job: Job) -> AsyncGenerator[Tokens, None]:
         """Put the job into the batch and pass its tokens on; left early, it is taken out again."""
         name = str(next(self._job_numbers))
         lora = None if job.version is None else self._adapters[job.version]
-        text, generated = TextStream(self._encoder.tokenizer), 0
         self._running.add(name)
         try:
             outputs = self._llm.generate(tokens_input(list(job.prompt)), self._sampling(job), name, lora_request=lora)
@@ -185,18 +185,17 @@ class VllmEngine:
                     ids, reason = list(output.outputs[0].token_ids), output.outputs[0].finish_reason
                     if reason is not None and reason not in _REASONS:
                         raise EngineDiedError(f"the engine ended an answer: {reason}")
-                    generated += len(ids)
-                    yield Piece(
-                        text.add(ids, is_last=reason is not None),
-                        generated,
-                        None if reason is None else _REASONS[reason],
-                    )
+                    yield Tokens(ids, None if reason is None else _REASONS[reason])
         except (EngineDeadError, EngineGenerateError) as error:
             if not self._llm.errored:
                 raise
             raise EngineDiedError(_DIED) from error
         finally:
             self._running.discard(name)
+
+    def stream(self, job: Job) -> AsyncGenerator[Piece, None]:
+        """The same as text."""
+        return decoded(self.tokens(job), self._encoder.tokenizer)
 
     def stats(self) -> EngineStats:
         """How busy it is now."""

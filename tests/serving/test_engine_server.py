@@ -26,7 +26,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineOptions]
     """How to reach an engine's process."""
     socket = tmp_path_factory.mktemp("engine") / "engine"
     variables = os.environ | {"LLMOPS_SERVING_ENGINE": "transformers", "LLMOPS_SERVING_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, "-m", "serving.engine_server", str(socket)], env=variables)
+    process = subprocess.Popen([sys.executable, "-m", "serving.processes.engine", str(socket)], env=variables)
     poll(socket.exists)
     yield EngineOptions(socket=socket)
     process.terminate()

@@ -39,7 +39,7 @@ def sockets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineOptions]
     folder = tmp_path_factory.mktemp("sockets")
     options = EngineOptions(socket=folder / "engine", tokenizer_socket=folder / "tokenizer")
     variables = os.environ | {"LLMOPS_SERVING_ENGINE": "transformers", "LLMOPS_SERVING_THREADS": "1"}
-    command = [sys.executable, "-m", "serving.engine_server"]
+    command = [sys.executable, "-m", "serving.processes.engine"]
     processes = [
         subprocess.Popen([*command, str(options.socket)], env=variables),
         subprocess.Popen([*command, str(options.tokenizer_socket), "--tokenizer-only"], env=variables),
@@ -197,14 +197,14 @@ async def _rest_of(stream: object) -> None:
 def test_engine_that_is_not_there_is_told_with_the_remedy(
     published: Settings, tmp_path: Path, loop: asyncio.Runner
 ) -> None:
-    with pytest.raises(ConfigurationError, match=r"nobody listens.*serving\.engine_server"):
+    with pytest.raises(ConfigurationError, match=r"nobody listens.*serving\.processes\.engine"):
         loop.run(load(remote, published, EngineOptions(socket=tmp_path / "engine")))
 
 
 def test_engine_process_that_ends_fails_what_waits(published: Settings, tmp_path: Path, loop: asyncio.Runner) -> None:
     socket = tmp_path / "engine"
     variables = os.environ | {"LLMOPS_SERVING_ENGINE": "transformers"}
-    process = subprocess.Popen([sys.executable, "-m", "serving.engine_server", str(socket)], env=variables)
+    process = subprocess.Popen([sys.executable, "-m", "serving.processes.engine", str(socket)], env=variables)
     poll(socket.exists)
 
     async def lose_it() -> list[BaseException]:

@@ -61,7 +61,7 @@ class Deployed:
 
     def is_whole(self) -> bool:
         """Whether both API processes take connections."""
-        listening = [item for item in self.processes("serving.api_process") if _connections(item, "LISTEN")]
+        listening = [item for item in self.processes("serving.processes.api") if _connections(item, "LISTEN")]
         return len(listening) == 2
 
 
@@ -158,7 +158,7 @@ def test_connections_are_spread_over_the_processes(deployed: Deployed) -> None:
     with ExitStack() as held:
         clients = [held.enter_context(deployed.client()) for _ in range(60)]
         assert {client.get("/readyz").status_code for client in clients} == {200}
-        shares = [_connections(item, "ESTABLISHED") for item in deployed.processes("serving.api_process")]
+        shares = [_connections(item, "ESTABLISHED") for item in deployed.processes("serving.processes.api")]
 
     assert sum(shares) == 60
     assert min(shares) >= 12  # 30 expected: more than four standard deviations
@@ -225,7 +225,7 @@ def test_the_queue_is_the_whole_services(deployed: Deployed) -> None:
 @pytest.mark.slow
 def test_a_killed_api_process_is_replaced_while_the_others_answer(deployed: Deployed) -> None:
     before = deployed.figure("llmops_answer_seconds_count")
-    killed, other = deployed.processes("serving.api_process")
+    killed, other = deployed.processes("serving.processes.api")
 
     killed.kill()
     poll(lambda: not killed.is_running())  # its socket goes with its last thread, and only then is it reaped
@@ -235,7 +235,7 @@ def test_a_killed_api_process_is_replaced_while_the_others_answer(deployed: Depl
     answers += [deployed.ask(max_new_tokens=2) for _ in range(10)]
 
     assert {answer.status_code for answer in answers} == {200}
-    assert other in deployed.processes("serving.api_process")
+    assert other in deployed.processes("serving.processes.api")
     assert killed not in deployed.processes()
     poll(lambda: deployed.figure("llmops_queue_limit") == _QUEUE)
     assert deployed.figure("llmops_answer_seconds_count") == before + 20
@@ -249,7 +249,7 @@ def test_a_replacement_that_finds_nothing_to_serve_is_tried_again(deployed: Depl
     content = pointer.read_bytes()
 
     pointer.write_text("{")
-    killed, _ = deployed.processes("serving.api_process")
+    killed, _ = deployed.processes("serving.processes.api")
     killed.kill()
     poll(lambda: any(line.get("reason") for line in lines(deployed.log) if line["message"] == "api.ended"))
     answers = [deployed.ask(max_new_tokens=2) for _ in range(10)]
@@ -290,7 +290,7 @@ def _clients_of_both(deployed: Deployed, held: ExitStack) -> list[httpx.Client]:
     while True:
         clients = [held.enter_context(deployed.client()) for _ in range(_QUEUE // 4)]
         assert {client.get("/readyz").status_code for client in clients} == {200}
-        if min(_connections(item, "ESTABLISHED") for item in deployed.processes("serving.api_process")) > 0:
+        if min(_connections(item, "ESTABLISHED") for item in deployed.processes("serving.processes.api")) > 0:
             return clients
         for client in clients:
             client.close()
@@ -318,7 +318,7 @@ def test_the_engines_end_ends_everything(settings: Settings, tmp_path: Path) -> 
     log = tmp_path / "service.log"
     with _half_started(settings, log) as process:
         left = psutil.Process(process.pid).children(recursive=True)
-        (engine,) = [item for item in left if "serving.engine_server" in item.cmdline()]
+        (engine,) = [item for item in left if "serving.processes.engine" in item.cmdline()]
 
         engine.kill()
         status = process.wait(timeout=60)

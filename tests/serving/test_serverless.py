@@ -23,7 +23,7 @@ import pytest
 from llmops.errors import SignatureError
 from llmops.governance.access.roles import Role
 from llmops.settings import Settings
-from serving.serverless import Function
+from serving.serverless.function import Function
 from serving.settings import ServingSettings
 from tests.serving.conftest import make_key, poll
 from tests.serving.lambda_runtime import RuntimeApi
@@ -191,7 +191,7 @@ def _start(runtime: RuntimeApi, published: Settings, **environment: str) -> "sub
         "LLMOPS_SERVING_THREADS": "1",
         "LLMOPS_SERVING_MAX_NEW_TOKENS_LIMIT": "980",
     }
-    command = [sys.executable, "-m", "awslambdaric", "serving.lambda_function.handler"]
+    command = [sys.executable, "-m", "awslambdaric", "serving.serverless.handler.handler"]
     return subprocess.Popen(command, env={**os.environ, **variables, **environment})
 
 

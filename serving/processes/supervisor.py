@@ -1,13 +1,14 @@
 """Several API processes beside one engine, on one port (`LLMOPS_SERVING_PROCESSES`), and their supervisor.
 
-    supervisor ── engine      `python -m serving.engine_server`, on a socket in a folder that only we may open
-               └─ API, API …  `python -m serving.api_process`, on the same port
+    supervisor ── engine      `python -m serving.processes.engine`, on a socket in a folder that only we may open
+               └─ API, API …  `python -m serving.processes.api`, on the same port
 
 An API process that ends by itself is replaced: it holds no model. The engine's end, or that the first API process finds
 nothing that it can serve, ends everything. So does an API process that has nothing to serve any more while no other one
-has. All end with this process, also if it is killed (see `serving.lifeline`); each is in a session of its own, so that
-Ctrl-C comes to this process alone. Not uvicorn's supervisor: it knows one kind of process, replaces one that fails at
-once and for ever, kills one that does not answer in five seconds, and leaves them all behind when it is killed.
+has. All end with this process, also if it is killed (see `serving.processes.lifeline`); each is in a session of its
+own, so that Ctrl-C comes to this process alone. Not uvicorn's supervisor: it knows one kind of process, replaces one
+that fails at once and for ever, kills one that does not answer in five seconds, and leaves them all behind when it is
+killed.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
 from llmops.errors import ConfigurationError
-from serving import ports
+from serving.processes import ports
 from serving.settings import ServingSettings
 
 _SETTLED_SECONDS = 60.0
@@ -130,7 +131,7 @@ class _Supervisor:
 
     async def _keep_engine(self) -> str:
         """Start the engine; why it ended."""
-        arguments = ["serving.engine_server", str(self._socket), "--ends-with-parent"]
+        arguments = ["serving.processes.engine", str(self._socket), "--ends-with-parent"]
         self._engine = await _start(arguments, {}, stdout=None)
         return f"the engine's process has ended ({_told(await self._engine.wait())}); its own words are above"
 
@@ -153,7 +154,7 @@ class _Supervisor:
 
     async def _run_api(self) -> _Api:
         """Start an API process and stay with it until its end."""
-        api = _Api(await _start(["serving.api_process"], self._variables, stdout=asyncio.subprocess.PIPE))
+        api = _Api(await _start(["serving.processes.api"], self._variables, stdout=asyncio.subprocess.PIPE))
         self._apis.add(api)
         await api.listen()
         if api.is_loaded:

@@ -1,4 +1,4 @@
-"""`python -m serving.engine_server SOCKET`: an engine, or only its tokenizer, as a process of its own.
+"""`python -m serving.processes.engine SOCKET`: an engine, or only its tokenizer, as a process of its own.
 
 The engine is the one that `LLMOPS_SERVING_ENGINE` names; with `--tokenizer-only` no model is loaded. The service
 reaches it by `LLMOPS_SERVING_ENGINE=remote` and `LLMOPS_SERVING_ENGINE_SOCKET=SOCKET` (or `…_TOKENIZER_SOCKET`). Runs
@@ -11,10 +11,11 @@ process; the newest engine stays when nobody uses it, for an API process that co
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -22,13 +23,15 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+import uvloop
 
-from llmops import logs
-from serving import lifeline
+from llmops import digests, logs
+from llmops.errors import CorruptArtifactError
 from serving.engines import wire
 from serving.engines.contract import Adapter, BaseModel, EngineOptions, Job
+from serving.processes import lifeline
+from serving.processes.shared_engine import SharedEngine
 from serving.settings import ServingSettings
-from serving.shared_engine import SharedEngine
 
 _Replies = AsyncGenerator[dict[str, Any], None]
 log = structlog.get_logger()
@@ -105,9 +108,9 @@ class EngineServer:
                 await self._close_unused(but=self._newest)
 
     async def _close_unused(self, but: SharedEngine | None = None) -> None:
-        for weights, shared in list(self._engines.items()):
+        for key, shared in list(self._engines.items()):
             if not shared.users and shared is not but:
-                del self._engines[weights]
+                del self._engines[key]
                 await shared.engine.close()
 
     async def _answer(
@@ -119,6 +122,7 @@ class EngineServer:
             "remove": self._remove,
             "encode": self._encode,
             "stream": self._stream,
+            "tokens": self._tokens,
         }
         try:
             async for reply in operations[message.pop("op")](connection, **message):
@@ -131,14 +135,18 @@ class EngineServer:
             with suppress(ConnectionError):
                 wire.write(writer, wire.failure(number, error))
 
-    async def _start(self, connection: _Connection, weights: str, tokenizer: str) -> _Replies:
+    async def _start(
+        self, connection: _Connection, weights: str, tokenizer: str, signed: dict[str, str] | None = None
+    ) -> _Replies:
         async with self._starting:
-            if weights not in self._engines:
+            key = f"{weights} {json.dumps(signed, sort_keys=True)}"
+            if key not in self._engines:
                 await self._close_unused()
+                await asyncio.to_thread(_verify, Path(weights), signed or {})
                 module = import_module(f"serving.engines.{self._module}")
                 engine = await module.start(BaseModel(Path(weights), Path(tokenizer)), self._options)
-                self._engines[weights] = SharedEngine(engine)
-            shared = self._newest = connection.shared = self._engines[weights]
+                self._engines[key] = SharedEngine(engine)
+            shared = self._newest = connection.shared = self._engines[key]
             shared.users.add(connection)
         yield {"context_tokens": shared.engine.context_tokens}
 
@@ -154,16 +162,31 @@ class EngineServer:
         yield {"ids": await connection.running.engine.encode(messages)}
 
     async def _stream(self, connection: _Connection, job: dict[str, Any]) -> _Replies:
-        source = connection.running.engine.stream(Job(**job))
-        try:
-            async for piece in source:
+        async with aclosing(connection.running.engine.stream(Job(**job))) as pieces:
+            async for piece in pieces:
                 yield {
                     "text": piece.text,
                     "completion_tokens": piece.completion_tokens,
                     "finish_reason": piece.finish_reason,
                 }
-        finally:
-            await source.aclose()
+
+    async def _tokens(self, connection: _Connection, job: dict[str, Any]) -> _Replies:
+        async with aclosing(connection.running.engine.tokens(Job(**job))) as tokens:
+            async for item in tokens:
+                yield {"ids": item.ids, "finish_reason": item.finish_reason}
+
+
+def _verify(weights: Path, signed: dict[str, str]) -> None:
+    """Raise CorruptArtifactError unless the files have the hashes that a release was signed with."""
+    changed = [name for name, sha256 in signed.items() if not _is_file(weights / name, sha256)]
+    if changed:
+        raise CorruptArtifactError(
+            f"{weights}: {', '.join(changed)}: not what the release was signed with; import the model again"
+        )
+
+
+def _is_file(path: Path, sha256: str) -> bool:
+    return path.is_file() and digests.of_file(path) == sha256
 
 
 async def _end(tasks: set["asyncio.Task[None]"]) -> None:
@@ -195,7 +218,7 @@ async def run(path: Path, module: str, options: EngineOptions) -> None:
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(prog="python -m serving.engine_server")
+    parser = argparse.ArgumentParser(prog="python -m serving.processes.engine")
     parser.add_argument("socket", type=Path)
     parser.add_argument("--tokenizer-only", action="store_true")
     parser.add_argument("--ends-with-parent", action="store_true")
@@ -204,7 +227,7 @@ def main() -> None:
         lifeline.end_with_parent()
     settings = ServingSettings()
     logs.configure(settings.platform.log_format)
-    asyncio.run(run(given.socket, "tokenizer" if given.tokenizer_only else settings.engine, settings.engine_options))
+    uvloop.run(run(given.socket, "tokenizer" if given.tokenizer_only else settings.engine, settings.engine_options))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m serving.api_process`: one of several API processes, as `serving.processes` starts them.
+"""`python -m serving.processes.api`: one of several API processes, as `serving.processes` starts them.
 
 It ends with its parent. On standard output it tells the parent one line of JSON: `{"loaded": true}` when it opens the
 port, or `{"failed": REASON}` before it ends because there is nothing that it could serve.
@@ -11,8 +11,8 @@ from typing import TextIO
 
 from llmops import logs
 from llmops.errors import LlmopsError
-from serving import lifeline, ports
 from serving.engines.contract import EngineDiedError
+from serving.processes import lifeline, ports
 from serving.server import serve
 from serving.settings import ServingSettings
 
