@@ -26,8 +26,6 @@ from serving.stops import StopFilter
 
 _FINISHED = "gen_ai.response.finish_reasons"
 """Field that only the log line of a complete answer has."""
-_CHOSEN = ("gen_ai.request.model", "gen_ai.response.model")
-"""Fields of every line about a model: the name that was asked for, the version that it meant."""
 
 
 async def begin(
@@ -46,8 +44,8 @@ async def begin(
         # The model reads the question meanwhile; nothing that it says is looked at before the guard has passed it.
         rules = await answering.begun_while(service.guards.screen(body.texts))
     except BaseException:
-        for name in _CHOSEN:  # it was not the model that failed
-            request.state.log_fields.pop(name)
+        for name in [name for name in request.state.log_fields if name.startswith("gen_ai.")]:
+            del request.state.log_fields[name]  # it was not the model that failed
         await answering.close()
         raise
     if rules:
@@ -66,7 +64,7 @@ async def _prepare(
             require(caller, Action.READ_CUSTOMER_CONTEXT)
             body = _with_context(body, await service.customers.context(body.customer_id))
         # From here on it is the model that answers or fails.
-        request.state.log_fields.update(dict(zip(_CHOSEN, (body.model, model.version), strict=True)))
+        request.state.log_fields.update({"gen_ai.request.model": body.model, "gen_ai.response.model": model.version})
         job = await make_job(body, model, service.settings)
         answer_id = service.interactions.make_id(caller, body)
         request.state.log_fields.update(

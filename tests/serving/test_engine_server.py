@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from llmops.errors import CorruptArtifactError
 from llmops.settings import Settings
 from serving.engines import remote
 from serving.engines.contract import Adapter, BaseModel, Engine, EngineOptions
+from serving.models import Models
+from serving.settings import ServingSettings
 from tests.serving.asking import BASE, CHAMPION, ask, make_job
 from tests.serving.conftest import open_champion, poll
 from tests.serving.engines_alike import load
@@ -114,6 +117,31 @@ def test_another_base_model_leaves_answers_under_way(
 
     assert found == [found[0]] * 4  # the same model twice, so the same answer
     assert len(found[0]) > 50
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_weights_are_checked_by_the_process_that_loads_them(
+    is_whole: bool, settings: Settings, options: EngineOptions
+) -> None:
+    weights = next(Path(settings.lake, "models").rglob("model.safetensors"))
+    if not is_whole:
+        data = weights.read_bytes()
+        weights.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    models = Models(ServingSettings(platform=settings, engine="remote", engine_socket=options.socket))
+
+    async def serve() -> str:
+        await models.follow()
+        assert models.lineup is not None
+        champion = models.lineup.champion
+        text, _ = await ask(champion.engine, _QUESTION, champion.version)
+        await models.close()
+        return text
+
+    if is_whole:
+        assert asyncio.run(serve())
+    else:
+        with pytest.raises(CorruptArtifactError, match=r"model\.safetensors: not what the release was signed with"):
+            asyncio.run(serve())
 
 
 def test_own_tokenizer_gives_the_ids_of_the_engines(published: Settings, options: EngineOptions) -> None:
