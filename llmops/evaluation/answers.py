@@ -23,10 +23,15 @@ def score_answer(reference: str, answer: str) -> AnswerScore:
         bleu_counts=text_scores.bleu_counts([reference], answer),
         expected_kinds=kinds_in(reference),
         found_kinds=kinds_in(answer),
-        reading_ease=flesch_reading_ease(answer),
+        reading_ease=_on_scale(flesch_reading_ease(answer)),
         words=words,
         length_error=abs(math.log((words + 1) / (text_scores.count_words(reference) + 1))),
         refused=float(is_refusal(answer)),
         guarded=float(bool(output.clean(answer, policy=_NOTHING_ALLOWED).findings)),
         empty=float(words == 0),
     )
+
+
+def _on_scale(ease: float | None) -> float | None:
+    """Flesch's scale is from 0 to 100; one endless sentence of -500 would outweigh all other answers."""
+    return None if ease is None else min(max(ease, 0.0), 100.0)

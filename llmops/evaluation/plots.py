@@ -44,6 +44,9 @@ def draw_slices(groups: Mapping[str, Mapping[str, Mapping[str, Any]]], name: str
         for place, found in enumerate(groups.values()):
             for number, model in enumerate(models):
                 _draw_point(panel, found[model].get(name), place + 0.18 * (number - (len(models) - 1) / 2), model)
+        for model in models:
+            panel.plot([], [], _MARKERS.get(model, "o"), color=COLOURS.get(model, "black"), markersize=4, label=model)
+        panel.legend(fontsize=7, frameon=False)
         panel.set_title(title, fontsize=8, loc="left")
         panel.set_xticks(range(len(groups)), list(groups))
         panel.set_xlim(-0.6, len(groups) - 0.4)

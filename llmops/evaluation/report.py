@@ -35,7 +35,7 @@ MEANINGS = {
     "kinds_f1_macro": ("Kinds F1, macro", "higher", "mean F1 over kinds; 0 for a kind that is nowhere"),
     "kinds_f1_weighted": ("Kinds F1, weighted", "higher", "mean F1 over kinds, by how often they are expected"),
     "kinds_hamming_loss": ("Kinds Hamming loss", "lower", "share of kinds that the answer has wrong"),
-    "reading_ease": ("Reading ease", "", "Flesch, for English: 30 reads hard, 60 plain, 90 easy"),
+    "reading_ease": ("Reading ease", "", "Flesch, for English, 0 to 100: 30 reads hard, 60 plain, 90 easy"),
     "words": ("Words", "", "words of an answer, cut at the longest one that is generated"),
     "length_error": ("Length error", "lower", "absolute log of words answered over words expected"),
     "refused": ("Refused", "lower", "answers that decline to help"),
