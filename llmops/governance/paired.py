@@ -54,7 +54,7 @@ def judge_superiority(
         rng=np.random.default_rng(seed),
     )
     effect, error = _estimate(own - other, weights)
-    quantile = stats.t.isf(alpha, len(own) - 1)
+    quantile = float(stats.t.isf(alpha, len(own) - 1))
     hurdle = max(quantile * error, least)
     scatter = error * math.sqrt(len(own))
     reach = [_needed(stats.norm.isf(alpha) + stats.norm.ppf(POWER), scatter, target)]
@@ -73,17 +73,17 @@ def judge_superiority(
 def judge_non_inferiority(own: Values, other: Values, weights: Values, *, alpha: float, margin: float) -> Finding:
     """Whether `own` is above `other` less the margin: a one-sided t test of the weighted mean difference.
 
-    Values that are 0 or 1 throughout are taken for proportions: few of them say little, even where all pairs agree,
+    Values that are 0 or 1 throughout (or 0 or -1, where less is better) are taken for proportions: few of them say little, even where all pairs agree,
     which a t test does not see. For them half a prompt is added to each of the four cells of the pairs' table (Agresti
     and Min 2005, Statistics in Medicine 24:729).
     """
-    if np.isin([own, other], (0, 1)).all():
+    if np.isin(np.abs([own, other]), (0, 1)).all():
         effect, error = _estimate_proportions(own, other)
         law = stats.norm()
     else:
         effect, error = _estimate(own - other, weights)
         law = stats.t(len(own) - 1)
-    quantile = law.isf(alpha)
+    quantile = float(law.isf(alpha))
     distance = effect + margin
     p = float(law.sf(distance / error)) if error else float(distance <= 0)
     needed = stats.norm.isf(alpha) + stats.norm.ppf(POWER)
