@@ -10,7 +10,7 @@ class EvaluateConfig(StageConfig):
 
     max_examples: int = Field(200, ge=1)
     """Examples of the test part that are scored, the first by row id."""
-    generated_examples: int = Field(32, ge=1)
+    generated_examples: int = Field(64, ge=1)
     """How many of them are also answered in full, for token F1, BLEU, ROUGE and all else that judges answers."""
     max_new_tokens: int = Field(64, ge=1)
     """Longest generated answer, alike for every model; what a reference answer says beyond it is missed."""

@@ -73,19 +73,19 @@ def judge_superiority(
 def judge_non_inferiority(own: Values, other: Values, weights: Values, *, alpha: float, margin: float) -> Finding:
     """Whether `own` is above `other` less the margin: a one-sided t test of the weighted mean difference.
 
-    Values that are 0 or 1 throughout (or 0 or -1, where less is better) are taken for proportions: few of them say little, even where all pairs agree,
-    which a t test does not see. For them half a prompt is added to each of the four cells of the pairs' table (Agresti
-    and Min 2005, Statistics in Medicine 24:729).
+    Values that are 0 or 1 throughout (or 0 or -1, where less is better) are taken for proportions: few of them say
+    little, even where all pairs agree, which a t test does not see. For them half a prompt is added to each of the four
+    cells of the pairs' table (Agresti and Min 2005, Statistics in Medicine 24:729).
     """
     if np.isin(np.abs([own, other]), (0, 1)).all():
         effect, error = _estimate_proportions(own, other)
-        law = stats.norm()
+        freedom = math.inf  # the t distribution is then the normal one
     else:
         effect, error = _estimate(own - other, weights)
-        law = stats.t(len(own) - 1)
-    quantile = float(law.isf(alpha))
+        freedom = len(own) - 1
+    quantile = float(stats.t.isf(alpha, freedom))
     distance = effect + margin
-    p = float(law.sf(distance / error)) if error else float(distance <= 0)
+    p = float(stats.t.sf(distance / error, freedom)) if error else float(distance <= 0)
     needed = stats.norm.isf(alpha) + stats.norm.ppf(POWER)
     return Finding(
         n=len(own),
