@@ -29,6 +29,14 @@ class Metric:
     """From the weighted mean of the field to the figure, such as from nats a token to perplexity."""
     field: str = ""
     """Field of the row; the name if empty."""
+    is_share: bool = False
+    """Whether it is 1 or 0 on each prompt."""
+    is_optional: bool = False
+    """Whether it may be missing from most prompts, as reading ease is from answers in other languages."""
+
+    def count(self, rows: Sequence[Row]) -> int:
+        """Prompts on which it was measured."""
+        return sum((self.field or self.name) in row for row in rows)
 
 
 def _relative_drop(nats: float) -> float:
@@ -52,9 +60,9 @@ def harms(config: GateConfig) -> list[tuple[Metric, float]]:
     return [
         (PERPLEXITY, math.log(1 + config.max_perplexity_rise)),
         (TOKEN_F1, config.max_token_f1_loss),
-        *((Metric(name, -1), config.max_guard_rise) for name in ("refused", "guarded", "empty")),
+        *((Metric(name, -1, is_share=True), config.max_guard_rise) for name in ("refused", "guarded", "empty")),
         (Metric("length_error", -1), config.max_length_error_rise),
-        (Metric("reading_ease", 1), config.max_reading_ease_loss),
+        (Metric("reading_ease", 1, is_optional=True), config.max_reading_ease_loss),
     ]
 
 
@@ -105,7 +113,8 @@ def judge_gain(pairs: Pairs, least: float, target: float, alpha: float, config: 
 
 def judge_harm(pairs: Pairs, margin: float, config: GateConfig) -> Finding:
     """Whether the candidate is no worse than by the margin."""
-    return judge_non_inferiority(pairs.own, pairs.other, pairs.weights, alpha=config.alpha, margin=margin)
+    judge = partial(judge_non_inferiority, alpha=config.alpha, margin=margin, is_share=pairs.metric.is_share)
+    return judge(pairs.own, pairs.other, pairs.weights)
 
 
 def slices(rows: Sequence[Row]) -> Iterator[tuple[str, set[str]]]:

@@ -31,7 +31,7 @@ class GateConfig(StageConfig):
     max_length_error_rise: float = Field(0.25, gt=0)
     """Rise that has to be ruled out of the error in length, the absolute log of words answered over words expected."""
     max_reading_ease_loss: float = Field(20.0, gt=0)
-    """Fall of Flesch reading ease that has to be ruled out, in points."""
+    """Points of Flesch reading ease whose loss has to be ruled out, if the rival has any on `min_slice_examples`."""
     max_slice_perplexity_rise: float = Field(0.15, gt=0, le=1)
     """Relative rise of perplexity that has to be ruled out in every slice."""
     max_slice_token_f1_loss: float = Field(0.1, gt=0, le=1)

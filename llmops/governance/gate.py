@@ -90,10 +90,17 @@ def decide(scores: Mapping[str, Sequence[Row]], lineage_faults: Sequence[str], c
     return Decision((*checks, *(Check(kind=LINEAGE, passed=False, finding=fault) for fault in lineage_faults)))
 
 
-def unjudged_slices(scores: Mapping[str, Sequence[Row]], config: GateConfig) -> dict[str, int]:
-    """Slices with too few prompts to be judged, and how many they have."""
-    found = comparison.slices(scores.get(_CANDIDATE) or ())
-    return {name: len(ids) for name, ids in found if len(ids) < config.min_slice_examples}
+def find_unjudged(scores: Mapping[str, Sequence[Row]], config: GateConfig) -> dict[str, int]:
+    """Slices, and metrics that may be missing, with too few prompts to be judged, and how many they have."""
+    slices = {name: len(ids) for name, ids in comparison.slices(scores.get(_CANDIDATE) or ())}
+    metrics = {
+        f"{metric.name} against the {rival}": metric.count(scores.get(rival) or ())
+        for metric, _ in comparison.harms(config)
+        if metric.is_optional
+        for rival in (_UNTUNED, _CHAMPION)
+        if rival in scores
+    }
+    return {name: count for name, count in (slices | metrics).items() if count < config.min_slice_examples}
 
 
 def _compare(scores: Mapping[str, Sequence[Row]], rival: str, config: GateConfig) -> Iterator[Check]:
@@ -102,12 +109,13 @@ def _compare(scores: Mapping[str, Sequence[Row]], rival: str, config: GateConfig
     for metric, least, target in wanted:
         yield _check_gain(own, other, rival, metric, least, target, config.alpha / len(wanted), config)
     for metric, margin in comparison.harms(config):
+        if metric.is_optional and metric.count(other) < config.min_slice_examples:
+            continue  # the rival has too little of it to lose; told by `find_unjudged`
         yield _check_harm(own, other, rival, metric, margin, None, config)
     for name, ids in comparison.slices(own):
         parts = [[row for row in rows if row["row_id"] in ids] for rows in (own, other)]
         for metric, margin in comparison.slice_harms(config):
-            measured = sum((metric.field or metric.name) in row for row in parts[0])
-            if measured >= config.min_slice_examples:
+            if metric.count(parts[0]) >= config.min_slice_examples:
                 yield _check_harm(parts[0], parts[1], rival, metric, margin, name, config)
 
 

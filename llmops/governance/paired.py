@@ -70,14 +70,16 @@ def judge_superiority(
     )
 
 
-def judge_non_inferiority(own: Values, other: Values, weights: Values, *, alpha: float, margin: float) -> Finding:
+def judge_non_inferiority(
+    own: Values, other: Values, weights: Values, *, alpha: float, margin: float, is_share: bool = False
+) -> Finding:
     """Whether `own` is above `other` less the margin: a one-sided t test of the weighted mean difference.
 
-    Values that are 0 or 1 throughout (or 0 or -1, where less is better) are taken for proportions: few of them say
-    little, even where all pairs agree, which a t test does not see. For them half a prompt is added to each of the four
-    cells of the pairs' table (Agresti and Min 2005, Statistics in Medicine 24:729).
+    With `is_share` values are 0 or 1 (or 0 or -1, where less is better): few of them say little, even where all pairs
+    agree, which a t test does not see. For them half a prompt is added to each of the four cells of the pairs' table
+    (Agresti and Min 2005, Statistics in Medicine 24:729).
     """
-    if np.isin(np.abs([own, other]), (0, 1)).all():
+    if is_share:
         effect, error = _estimate_proportions(own, other)
         freedom = math.inf  # the t distribution is then the normal one
     else:

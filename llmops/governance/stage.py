@@ -8,7 +8,7 @@ import structlog
 from llmops import artifacts, digests
 from llmops.errors import MissingArtifactError
 from llmops.governance.config import GateConfig
-from llmops.governance.gate import decide, unjudged_slices
+from llmops.governance.gate import decide, find_unjudged
 from llmops.manifest import Manifest
 
 log = structlog.get_logger()
@@ -39,7 +39,7 @@ def gate_candidate(evaluation: str, target: str, *, config: GateConfig) -> Manif
         "approved": decision.approved,
         "reasons": decision.reasons,
         "checks": [check.as_record() for check in decision.checks],
-        "unjudged_slices": unjudged_slices(scores, config),
+        "unjudged": find_unjudged(scores, config),
     }
     attempt.write_bytes("decision.json", digests.canonical_json(content))
     return attempt.commit(metrics={"approved": float(decision.approved)})

@@ -14,7 +14,7 @@ import pytest
 from llmops import artifacts
 from llmops.errors import MissingArtifactError
 from llmops.governance.config import GateConfig
-from llmops.governance.gate import Decision, decide, unjudged_slices
+from llmops.governance.gate import Decision, decide, find_unjudged
 from llmops.governance.stage import gate_candidate
 from tests.governance.lakes import DAYS, commit, commit_evaluation, make_rows
 from tests.training.samples import read_json
@@ -101,9 +101,19 @@ def test_a_slice_of_a_few_prompts_is_named_and_not_judged() -> None:
         row["slices"] = {"source": "chats"}
         row["loss"] += 0.5 * row["answer_tokens"]
 
-    assert unjudged_slices(scores, CONFIG) == {"source=chats": 9}
+    assert find_unjudged(scores, CONFIG) == {"source=chats": 9}
     assert decide(scores, [], CONFIG).approved
     assert not decide(scores, [], GateConfig(min_slice_examples=9)).approved
+
+
+def test_reading_ease_counts_only_where_the_rival_has_it() -> None:
+    other_language = {name: [{**row} for row in rows] for name, rows in BETTER.items()}
+    for row in (*other_language["candidate"], *other_language["untuned"][5:]):
+        del row["reading_ease"]
+
+    assert decide(other_language, [], CONFIG).approved
+    assert find_unjudged(other_language, CONFIG) == {"reading_ease against the untuned": 5}
+    assert not decide({**other_language, "untuned": rival()}, [], CONFIG).approved  # lost by the candidate alone
 
 
 def _drop_the_last(scores: Scores) -> None:
@@ -218,7 +228,7 @@ def test_an_approval_is_an_artifact(tmp_path: Path) -> None:
     assert decision["approved"] is True
     assert len(decision["reasons"]) == len(decision["checks"]) == 2 + 7 + 2 + 1
     assert {check["kind"] for check in decision["checks"]} == {"gain", "harm", "lineage"}
-    assert decision["unjudged_slices"] == {}
+    assert decision["unjudged"] == {}
     assert made.metrics == {"approved": 1.0}
     assert made.day == DAYS[-1]
 

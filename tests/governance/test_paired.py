@@ -39,19 +39,23 @@ def test_the_interval_is_students() -> None:
 def test_few_equal_proportions_prove_little() -> None:
     nothing = np.zeros(10)
 
-    found = judge_non_inferiority(nothing, nothing, np.ones(10), alpha=0.05, margin=0.1)
+    found = judge_non_inferiority(nothing, nothing, np.ones(10), alpha=0.05, margin=0.1, is_share=True)
 
     # Half a prompt in each cell: variance (0.5 + 0.5) / 12^2; 1.645 standard errors reach beyond a tenth.
     assert found.low == pytest.approx(-1.6448536 / 12)
-    assert found.low < -0.1 < judge_non_inferiority(*[np.zeros(30)] * 2, np.ones(30), alpha=0.05, margin=0.1).low
+    assert (
+        found.low
+        < -0.1
+        < judge_non_inferiority(*[np.zeros(30)] * 2, np.ones(30), alpha=0.05, margin=0.1, is_share=True).low
+    )
 
 
 def test_a_proportion_of_faults_is_judged_like_one_of_successes() -> None:
     draw = np.random.default_rng(5)
     own, other = (draw.random((2, 50)) < 0.2).astype(float)
 
-    faults = judge_non_inferiority(-own, -other, np.ones(50), alpha=0.05, margin=0.1)
-    successes = judge_non_inferiority(1 - own, 1 - other, np.ones(50), alpha=0.05, margin=0.1)
+    faults = judge_non_inferiority(-own, -other, np.ones(50), alpha=0.05, margin=0.1, is_share=True)
+    successes = judge_non_inferiority(1 - own, 1 - other, np.ones(50), alpha=0.05, margin=0.1, is_share=True)
 
     assert faults == successes
 
@@ -61,7 +65,12 @@ def test_an_interval_of_proportions_covers_as_often_as_it_says() -> None:
     for _ in range(repetitions):
         outcome = draw.choice(3, p=[0.1, 0.05, 0.85], size=60)
         found = judge_non_inferiority(
-            (outcome == 0).astype(float), (outcome == 1).astype(float), np.ones(60), alpha=0.05, margin=0.1
+            (outcome == 0).astype(float),
+            (outcome == 1).astype(float),
+            np.ones(60),
+            alpha=0.05,
+            margin=0.1,
+            is_share=True,
         )
         covered += found.low <= 0.05
 
