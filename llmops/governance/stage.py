@@ -34,7 +34,8 @@ def gate_candidate(evaluation: str, target: str, *, config: GateConfig) -> Manif
         return attempt.committed
     scores = json.loads(artifacts.read_named(evaluated, "scores.json"))
     decision = decide(scores, faults, config)
-    log.info("candidate.approved" if decision.approved else "candidate.refused", reasons=decision.reasons)
+    failed = [reason for reason in decision.reasons if reason.startswith("failed: ")]
+    log.info("candidate.approved" if decision.approved else "candidate.refused", failed=failed)
     content = {
         "approved": decision.approved,
         "reasons": decision.reasons,
