@@ -69,7 +69,11 @@ def compute_metrics(
         raise ConfigurationError(f"{resamples} resamples give no interval; take 1,000")
     if file is not None and not file.is_file():
         raise ConfigurationError(f"{file}: no such file")
-    records = parse_records(file.read_text(encoding="utf-8") if file else sys.stdin.read())
+    try:
+        text = file.read_text(encoding="utf-8") if file else sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise ConfigurationError("the lines are not UTF-8; convert them first") from error
+    records = parse_records(text)
     measure = partial(_measure, chosen=dict(chosen), resamples=resamples, seed=seed)
     figures = measure(records)
     if by is not None:
@@ -148,9 +152,13 @@ def _perplexity(records: Sequence[Record]) -> tuple[Statistic, int]:
 
 def _loss(record: Record) -> tuple[float, float]:
     """Loss in nats and number of tokens of a record."""
-    if "logprobs" in record:
-        return -float(sum(record["logprobs"])), len(record["logprobs"])
-    return float(_field(record, "loss")), float(_field(record, "tokens"))
+    given = record["logprobs"] if "logprobs" in record else [_field(record, "loss"), _field(record, "tokens")]
+    if not isinstance(given, list) or not given or not all(isinstance(item, int | float) for item in given):
+        raise ConfigurationError(f"line {record[_LINE]}: perplexity is of numbers: `logprobs`, or `loss` and `tokens`")
+    loss, tokens = (-sum(given), len(given)) if "logprobs" in record else given
+    if tokens <= 0:
+        raise ConfigurationError(f"line {record[_LINE]}: {tokens} tokens have no perplexity")
+    return float(loss), float(tokens)
 
 
 def _precision(places: int) -> _Prepare:

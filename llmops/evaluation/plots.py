@@ -31,6 +31,7 @@ def draw_figures(models: Mapping[str, Mapping[str, Any]], names: Sequence[str], 
             panel.set_title(titles.get(name, name), fontsize=8, loc="left")
             panel.set_yticks(range(len(models)), list(models))
             panel.set_ylim(len(models) - 0.5, -0.5)
+            panel.locator_params(axis="x", nbins=4)
             _tidy(panel, "x")
         return _as_svg(figure)
 

@@ -204,7 +204,7 @@ def _interval(formula: Callable[[_Values], _Values], columns: _Values, resamples
     return {"value": value, "low": float(low), "high": float(high), "n": len(columns)}
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4)
 def _weights(examples: int, resamples: int, seed: int) -> _Values:
     """How often each example is in each sample, float64 [resamples, examples]."""
     draws = np.random.default_rng(seed)

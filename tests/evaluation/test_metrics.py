@@ -134,6 +134,9 @@ def test_one_word_may_stand_for_several_metrics(tmp_path: Path) -> None:
         ("bleu", "", "no lines"),
         ("precision@0", '{"reference": [1], "prediction": [1]}', "at least 1"),
         ("flesch", '{"prediction": "?!"}', "no line has a text with words"),
+        ("perplexity", '{"loss": "3", "tokens": 2}', "line 1: perplexity is of numbers"),
+        ("perplexity", '{"logprobs": []}', "line 1: perplexity is of numbers"),
+        ("perplexity", '{"loss": 3.0, "tokens": 0}', "0 tokens have no perplexity"),
     ],
 )
 def test_a_mistake_is_named(metric: str, text: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
