@@ -62,6 +62,7 @@ _TOOLS = {
         "Create the keys that sign and verify releases and make pseudonyms.",
     ),
     "generate-batch": ("serving.batch:generate_batch", "Answer a table of questions with the champion."),
+    "metrics": ("llmops.evaluation.metrics:compute_metrics", "Compute metrics on JSON lines of predictions."),
     "show-champion": ("llmops.publishing.releases:show_champion", "Show what is served, after verifying it."),
     "rollback": ("llmops.publishing.rollback:rollback", "Make the champion of before the champion again."),
     "show-customer": ("llmops.features.online:show_customer", "Show what the service knows of a customer's orders."),

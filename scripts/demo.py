@@ -165,12 +165,10 @@ def explain_failure(run: PipelineRun) -> None:
 
 def print_scores(models: dict[str, Any]) -> None:
     """Held-out scores of every model that was compared, as they stand in the champion's release."""
-    print("\nHeld-out scores, with 95 % intervals:")
+    print("\nHeld-out scores, with 95 % intervals (all others: report.html beside the evaluation):")
     for name, figures in models.items():
-        cells = (
-            f"{figure} {found['value']:.3g} [{found['low']:.3g}, {found['high']:.3g}]"
-            for figure, found in figures.items()
-        )
+        shown = ((figure, figures[figure]) for figure in ("perplexity", "token_f1", "rouge_l") if figure in figures)
+        cells = (f"{figure} {found['value']:.3g} [{found['low']:.3g}, {found['high']:.3g}]" for figure, found in shown)
         print(f"  {name:<13}" + "   ".join(cells))
 
 

@@ -15,7 +15,7 @@ learning_rate_high = 2e-2
 max_tokens = 12_000
 batch_size = 2
 [evaluate]
-generated_examples = 8
+generated_examples = 46
 max_new_tokens = 16
 [publish]
 max_new_tokens = 8

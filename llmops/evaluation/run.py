@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import structlog
 
 from llmops import artifacts
 from llmops.errors import TrainingError
+from llmops.evaluation.answers import score_answer
+from llmops.evaluation.choice import rank_right_answers
 from llmops.evaluation.config import EvaluateConfig
 from llmops.evaluation.generation import generate_answers
-from llmops.evaluation.summary import Figures, Score, summarise
-from llmops.evaluation.text_scores import rouge_l, token_f1
+from llmops.evaluation.slices import group_examples
+from llmops.evaluation.summary import AnswerScore, Figures, Score, summarise, summarise_slices
 from llmops.manifest import Manifest
 from llmops.training.base import attach_adapter, load_full, load_tokenizer
 from llmops.training.examples import Example, check_tokenizer, read_examples
@@ -41,21 +44,33 @@ def evaluate(
         )
     folder = artifacts.local_folder(candidate.base)
     tokenizer = load_tokenizer(folder)
+    groups = group_examples(features, examples, tokenizer)
     figures: dict[str, Figures] = {}
-    scores: dict[str, list[dict[str, Any]]] = {}
+    scores: dict[str, list[Score]] = {}
     for name, model in _load_models(folder, candidate, champion):
-        scored = score_examples(model, tokenizer, examples, config)
-        figures[name] = summarise(scored, resamples=config.resamples, seed=config.seed)
-        scores[name] = [asdict(score) for score in scored]
+        scores[name] = score_examples(model, tokenizer, examples, groups, config)
+        figures[name] = summarise(scores[name], resamples=config.resamples, seed=config.seed)
         log.info(
             "model.scored", model=name, **{key: round(figure["value"], 4) for key, figure in figures[name].items()}
         )
-    answered = min(config.generated_examples, len(examples))
-    return {"models": figures, "examples": len(examples), "answered_examples": answered}, scores
+    references = [score_answer(text, text) for text in _references(tokenizer, examples[: config.generated_examples])]
+    written = [Score("", 0.0, 1, reading_ease=own.reading_ease, words=own.words) for own in references]
+    found = {
+        "models": figures,
+        "slices": summarise_slices(scores, resamples=config.resamples, seed=config.seed),
+        "references": summarise(written, resamples=config.resamples, seed=config.seed, names=("reading_ease", "words")),
+        "examples": len(examples),
+        "answered_examples": min(config.generated_examples, len(examples)),
+    }
+    return found, {name: [_as_row(score) for score in rows] for name, rows in scores.items()}
 
 
-def score_examples(model: Any, tokenizer: Any, examples: list[Example], config: EvaluateConfig) -> list[Score]:
-    """Every example's loss and, for the first `generated_examples`, how close the model's own answer is."""
+def score_examples(
+    model: Any, tokenizer: Any, examples: list[Example], groups: list[dict[str, str]], config: EvaluateConfig
+) -> list[Score]:
+    """Every example's loss; for the first `generated_examples`, how good the model's own answer is; for the first
+    `choice_examples`, which place the right answer takes among others.
+    """
     losses = measure_losses(model, examples)
     answered = examples[: config.generated_examples]
     answers = generate_answers(
@@ -65,16 +80,34 @@ def score_examples(model: Any, tokenizer: Any, examples: list[Example], config: 
         max_new_tokens=config.max_new_tokens,
         batch_size=config.batch_size,
     )
-    references = [tokenizer.decode(example.answer, skip_special_tokens=True) for example in answered]
-    closeness = [
-        {"token_f1": token_f1(reference, answer), "rouge_l": rouge_l(reference, answer)}
-        for reference, answer in zip(references, answers, strict=True)
+    quality: list[AnswerScore | None] = [
+        score_answer(reference, answer)
+        for reference, answer in zip(_references(tokenizer, answered), answers, strict=True)
     ]
-    unanswered: list[dict[str, float]] = [{}] * (len(examples) - len(answered))
+    ranks: list[int | None] = [
+        *rank_right_answers(
+            model, examples, losses, asked=config.choice_examples, choices=config.choices, seed=config.seed
+        )
+    ]
     return [
-        Score(example.row_id, loss, example.tokens - example.prompt_tokens, **close)
-        for example, loss, close in zip(examples, losses, closeness + unanswered, strict=True)
+        Score(
+            example.row_id,
+            loss,
+            example.tokens - example.prompt_tokens,
+            choice_rank=rank,
+            slices=group,
+            **(vars(close) if close else {}),
+        )
+        for example, loss, group, close, rank in zip_longest(examples, losses, groups, quality, ranks)
     ]
+
+
+def _references(tokenizer: Any, examples: list[Example]) -> list[str]:
+    return [tokenizer.decode(example.answer, skip_special_tokens=True) for example in examples]
+
+
+def _as_row(score: Score) -> dict[str, Any]:
+    return {name: value for name, value in asdict(score).items() if value is not None}
 
 
 def _load_models(base_folder: Path, candidate: Tuned, champion: Tuned | None) -> Iterator[tuple[str, Any]]:

@@ -24,9 +24,10 @@ def evaluate_candidate(
     config: EvaluateConfig,
     settings: Annotated[Settings, Parameter(parse=False)],
 ) -> Manifest:
-    """Write evaluation.json (perplexity, token F1 and ROUGE-L of each model, with 95 % intervals) and scores.json.
+    """Write evaluation.json (every figure of each model, with 95 % intervals, and by slice), report.html, scores.json.
 
-    scores.json holds every example's numbers, for paired tests. `manifest.metrics` holds the figures as MODEL_FIGURE,
+    report.html shows the figures to a reviewer, in one file that needs no other. scores.json holds every example's
+    numbers, for paired tests; no text is kept. `manifest.metrics` holds the figures as MODEL_FIGURE,
     such as candidate_perplexity. The champion is scored on its own base model. Raises Refused when the candidate is
     champion already, TrainingError when there is nothing to compare on or the models cannot be compared.
     """
@@ -41,7 +42,7 @@ def evaluate_candidate(
     attempt = artifacts.begin(
         target,
         stage="evaluate",
-        version=1,
+        version=2,
         config=config,
         inputs=[candidate, tokens, base, *([champion.release] if champion else [])],
         day=tokens.day,
@@ -51,11 +52,16 @@ def evaluate_candidate(
 
     share_cores()
     # torch, transformers and peft take 10 CPU seconds to import: a run that finds its work done does not pay them.
+    from llmops.evaluation import report  # noqa: PLC0415 - imports matplotlib
     from llmops.evaluation.run import Tuned, evaluate  # noqa: PLC0415 - see above
 
     compared = Tuned(champion.release, _base_of(champion, base, settings.lake)) if champion else None
     figures, scores = evaluate(tokens, Tuned(candidate, base), compared, config)
     attempt.write_bytes("evaluation.json", digests.canonical_json(figures))
+    subjects = {"candidate": candidate.digest, "untuned": base.digest}
+    if champion:
+        subjects["champion"] = champion.release.digest
+    attempt.write_bytes("report.html", report.render(figures, subjects, tokens.day).encode())
     attempt.write_bytes("scores.json", digests.canonical_json(scores))
     return attempt.commit(metrics=_metrics(figures["models"]))
 

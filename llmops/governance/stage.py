@@ -8,14 +8,14 @@ import structlog
 from llmops import artifacts, digests
 from llmops.errors import MissingArtifactError
 from llmops.governance.config import GateConfig
-from llmops.governance.gate import decide
+from llmops.governance.gate import decide, find_unjudged
 from llmops.manifest import Manifest
 
 log = structlog.get_logger()
 
 
 def gate_candidate(evaluation: str, target: str, *, config: GateConfig) -> Manifest:
-    """Write decision.json: `approved` and, for every check, a reason with its numbers.
+    """Write decision.json: `approved`; `checks` with metric, n, effect, interval, p and power; `reasons` in words.
 
     `manifest.metrics` holds approved as 1 or 0. `llmops publish` acts on approved decisions only.
     """
@@ -24,7 +24,7 @@ def gate_candidate(evaluation: str, target: str, *, config: GateConfig) -> Manif
     attempt = artifacts.begin(
         target,
         stage="gate",
-        version=1,
+        version=2,
         config=config,
         inputs=[evaluated],
         day=evaluated.day,
@@ -32,12 +32,17 @@ def gate_candidate(evaluation: str, target: str, *, config: GateConfig) -> Manif
     )
     if attempt.committed:
         return attempt.committed
-    figures = json.loads(artifacts.read_named(evaluated, "evaluation.json"))
-    decision = decide(figures["models"], faults, config)
-    log.info("candidate.approved" if decision.approved else "candidate.refused", reasons=decision.reasons)
-    attempt.write_bytes(
-        "decision.json", digests.canonical_json({"approved": decision.approved, "reasons": decision.reasons})
-    )
+    scores = json.loads(artifacts.read_named(evaluated, "scores.json"))
+    decision = decide(scores, faults, config)
+    failed = [reason for reason in decision.reasons if reason.startswith("failed: ")]
+    log.info("candidate.approved" if decision.approved else "candidate.refused", failed=failed)
+    content = {
+        "approved": decision.approved,
+        "reasons": decision.reasons,
+        "checks": [check.as_record() for check in decision.checks],
+        "unjudged": find_unjudged(scores, config),
+    }
+    attempt.write_bytes("decision.json", digests.canonical_json(content))
     return attempt.commit(metrics={"approved": float(decision.approved)})
 
 

@@ -68,14 +68,17 @@ _LIMITS = "\n".join(
 
 
 def _scores(scores: Mapping[str, Any]) -> str:
-    """One row per model and one column per metric, each with its 95 % interval."""
+    """One row per metric and one column per model, each with its 95 % interval."""
     models: Mapping[str, Any] = {name: found for name, found in scores["models"].items() if found}
-    metrics = list(next(iter(models.values())))
-    rows = [[name, *(_interval(found[metric]) for metric in metrics)] for name, found in models.items()]
-    return _table(["model", *metrics], rows)
+    metrics = list(dict.fromkeys(metric for found in models.values() for metric in found))
+    rows = [[metric, *(_interval(found.get(metric)) for found in models.values())] for metric in metrics]
+    return _table(["metric", *models], rows)
 
 
-def _interval(score: Mapping[str, float]) -> str:
+def _interval(score: Mapping[str, float] | None) -> str:
+    """Empty where the metric was not measured."""
+    if score is None:
+        return ""
     return f"{score['value']:.3f} ({score['low']:.3f} to {score['high']:.3f})"
 
 

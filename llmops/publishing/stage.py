@@ -80,7 +80,8 @@ def _has_made(lineage: Lineage, champion: Champion | None) -> bool:
 def _refuse_unless_due(lineage: Lineage, champion: Champion | None) -> None:
     decision = _read_json(lineage.decision, "decision.json")
     if not decision["approved"]:
-        raise Refused(f"the candidate was not approved: {'; '.join(decision['reasons'])}")
+        faults = [reason for reason in decision["reasons"] if not reason.startswith(("passed: ", "not needed: "))]
+        raise Refused(f"the candidate was not approved: {'; '.join(faults)}")
     if champion is None and lineage.compared_champion is None:
         return
     if _has_made(lineage, champion):

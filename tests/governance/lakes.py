@@ -29,9 +29,27 @@ def commit(
     return attempt.commit()
 
 
+def make_rows(
+    losses: Sequence[float], token_f1: Sequence[float], *, tokens: int = 20, source: str = "faq", **others: Any
+) -> list[dict[str, Any]]:
+    """Rows of scores.json for one model; `others` are numbers that every answer has."""
+    guards = {"refused": 0.0, "guarded": 0.0, "empty": 0.0, "length_error": 0.3, "reading_ease": 60.0} | others
+    return [
+        {
+            "row_id": f"row-{number:03d}",
+            "loss": loss * tokens,
+            "answer_tokens": tokens,
+            "token_f1": closeness,
+            "slices": {"source": source},
+            **guards,
+        }
+        for number, (loss, closeness) in enumerate(zip(losses, token_f1, strict=True))
+    ]
+
+
 def commit_evaluation(
     lake: str,
-    models: Mapping[str, Any],
+    scores: Mapping[str, Any],
     *,
     redacted: Sequence[date] = DAYS,
     redacts: Sequence[str] = ("CARD", "EMAIL", "IBAN", "PHONE"),
@@ -46,4 +64,4 @@ def commit_evaluation(
     features = commit(f"{lake}/features", "materialize", cleaned)
     adapter = commit(f"{lake}/adapters", "finetune", [features])
     inputs = [adapter, features, *([champion] if champion else [])]
-    return commit(f"{lake}/evaluations", "evaluate", inputs, DAYS[-1], evaluation={"models": models})
+    return commit(f"{lake}/evaluations", "evaluate", inputs, DAYS[-1], scores=scores)

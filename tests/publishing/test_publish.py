@@ -60,8 +60,8 @@ def test_the_version_tells_name_day_and_adapter(settings: Settings, adapter_fold
 def test_the_model_card_tells_data_scores_and_licence(settings: Settings, adapter_folder: Path) -> None:
     card = artifacts.read_named(publish(settings, make_decision(settings, adapter_folder)), "README.md").decode()
 
-    assert "| candidate | 7.500 (7.100 to 7.900) |" in card
-    assert "| untuned | 22.500 (20.000 to 25.000) |" in card
+    assert "| metric | candidate | untuned |" in card
+    assert "| perplexity | 7.500 (7.100 to 7.900) | 22.500 (20.000 to 25.000) |" in card
     assert "5 train, 1 validation, 1 test" in card
     assert "Apache-2.0" in card
     assert "| 2026-03-07 | 9 (−1) | 9 (−0) | 8 (−1) | 7 (−0) |" in card
