@@ -36,6 +36,10 @@ RETRIES = {
 """Waits about 20 and 40 seconds; a stage that was interrupted starts anew and commits whole or not at all."""
 
 
+ACTOR = "airflow: {{ dag_run.triggering_user_name or 'schedule' }}, {{ dag.dag_id }}, {{ run_id }}"
+"""Who stands behind a task, for the audit log."""
+
+
 class Run(Protocol):
     """The part of Airflow's `dag_run` that is read here."""
 
@@ -127,6 +131,7 @@ def run_command(
         env={
             "DAY": "{{ run_day(dag_run, params) }}",
             "LLMOPS_LAKE": LAKE,
+            "LLMOPS_ACTOR": ACTOR,
             "LAKE": LAKE,
             "FORCE": "{{ 'yes' if params.force else '' }}",
             **variables,
@@ -164,7 +169,7 @@ def wait_for_command(
     return _CommandSensor(
         task_id=name or command.replace(" ", "_"),
         bash_command=f'cd "$PROJECT" && exec llmops {command}',
-        env={"LLMOPS_LAKE": LAKE, "PROJECT": str(PROJECT)},
+        env={"LLMOPS_LAKE": LAKE, "LLMOPS_ACTOR": ACTOR, "PROJECT": str(PROJECT)},
         retry_exit_code=75,
         mode="reschedule",
         poke_interval=period.total_seconds(),

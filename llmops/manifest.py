@@ -56,7 +56,7 @@ class Manifest(_Record):
     """Wall time of the attempt."""
     created_at: datetime
     signature: str | None = None
-    """Ed25519 signature over everything else, in releases (`llmops.publishing.signing`)."""
+    """Ed25519 signature over everything else, in releases (`llmops.signing`)."""
 
     def names(self, suffix: str = "") -> list[str]:
         """Names of the data files that end in `suffix`."""

@@ -35,6 +35,14 @@ class Settings(BaseSettings):
     """Ed25519 public key that releases must verify against (PEM)."""
     pseudonym_key: Path = Field(default_factory=lambda given: given["home"] / "keys/pseudonym.key")
     """Secret that stands behind the pseudonyms of people (32 bytes in hexadecimal); `llmops create-keys` makes one."""
+    actor: str | None = Field(None, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+    """On whose behalf a command runs, for the audit log: a service's account, or a run of Airflow with its starter."""
+    audit_log: Path = Field(default_factory=lambda given: given["home"] / "audit/audit.jsonl")
+    """Log of privileged actions, on a disk that supports file locks."""
+    audit_key: Path = Field(default_factory=lambda given: given["signing_key"])
+    """Ed25519 private key that signs its entries; another one where who makes API keys may not sign releases."""
+    audit_trusted_key: Path = Field(default_factory=lambda given: given["trusted_key"])
+    """The public half of it."""
     access_keys: Path = Field(default_factory=lambda given: given["home"] / "access/keys.json")
     """File of the service's API keys, hashed; `llmops access create-key` makes one."""
     access_requests_per_minute: int = Field(60, ge=1)

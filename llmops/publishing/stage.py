@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import structlog
 from cyclopts import Parameter
 
-from llmops import artifacts, digests
+from llmops import artifacts, audit, digests, signing
 from llmops.artifacts import Attempt
 from llmops.errors import ArtifactError, Refused, SignatureError
 from llmops.manifest import Manifest
-from llmops.publishing import card, releases, signing
+from llmops.publishing import card, releases
 from llmops.publishing.canary import trials
 from llmops.publishing.canary.config import CanaryConfig
 from llmops.publishing.config import PublishConfig
@@ -50,6 +50,16 @@ def publish_release(
     against another champion than the present one, or is about an adapter that is champion already; with a canary also
     while a challenger is being tried, and when this one has lost. Raises SignatureError when the keys do not fit.
     """
+    with audit.recorded("publish", decision, settings) as outcome:
+        release, named = _publish(decision, target, config, canary, settings)
+        outcome.detail = f"{release.uri.rsplit('/', 1)[-1]} is {named}"
+    return release
+
+
+def _publish(
+    decision: str, target: str, config: PublishConfig, canary: CanaryConfig, settings: Settings
+) -> tuple[Manifest, str]:
+    """The release, and what it was named: champion or challenger."""
     lineage = trace(artifacts.read(decision, stage="gate"))
     champion = releases.read_champion(settings.lake, settings.trusted_key)
     _refuse_unless_due(lineage, champion)
@@ -69,7 +79,7 @@ def publish_release(
     else:
         now = datetime.now(UTC)
         trials.begin(release, record.version, opponent.pointer, config=canary, settings=settings, now=now)
-    return release
+    return release, alias
 
 
 def _has_made(lineage: Lineage, champion: Champion | None) -> bool:

@@ -20,8 +20,8 @@ from llmops.manifest import Manifest
 from llmops.publishing.canary.config import CanaryConfig
 from llmops.publishing.config import PublishConfig
 from llmops.publishing.releases import Champion
-from llmops.publishing.signing import create_keys
 from llmops.settings import Settings
+from llmops.signing import create_keys
 from llmops.training.config import FinetuneConfig
 from llmops.tuning.config import TuneConfig
 

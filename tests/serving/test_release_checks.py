@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from llmops import artifacts
+from llmops import artifacts, signing
 from llmops.annotation.prompts import TEMPLATE
 from llmops.errors import (
     ConfigurationError,
@@ -20,7 +20,6 @@ from llmops.errors import (
     SignatureError,
 )
 from llmops.manifest import Manifest
-from llmops.publishing import signing
 from llmops.publishing.releases import ReleaseRecord
 from llmops.settings import Settings
 from serving.models import Models
