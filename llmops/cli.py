@@ -64,6 +64,8 @@ _TOOLS = {
     "generate-batch": ("serving.batch:generate_batch", "Answer a table of questions with the champion."),
     "show-champion": ("llmops.publishing.releases:show_champion", "Show what is served, after verifying it."),
     "rollback": ("llmops.publishing.rollback:rollback", "Make the champion of before the champion again."),
+    "trace": ("llmops.governance.lineage.commands:trace", "Show what an answer rests on, down to the source files."),
+    "impact": ("llmops.governance.lineage.commands:impact", "Show what came of a row or of a person's rows."),
     "show-customer": ("llmops.features.online:show_customer", "Show what the service knows of a customer's orders."),
     "show-interactions": (
         "llmops.monitoring.interactions.show:show_interactions",
