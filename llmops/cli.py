@@ -50,6 +50,7 @@ _STAGES = {
         "Score candidate, untuned model and champion on the test part.",
     ),
     "gate": ("llmops.governance.stage:gate_candidate", "Decide whether the candidate may be published, and why."),
+    "approve": ("llmops.governance.approval:approve_candidate", "Record that a person approves a decision, or not."),
     "publish": ("llmops.publishing.stage:publish_release", "Sign a release and make it the champion."),
     "store-interactions": (
         "llmops.monitoring.interactions.stage:store_interactions",
@@ -64,6 +65,10 @@ _TOOLS = {
     "generate-batch": ("serving.batch:generate_batch", "Answer a table of questions with the champion."),
     "show-champion": ("llmops.publishing.releases:show_champion", "Show what is served, after verifying it."),
     "rollback": ("llmops.publishing.rollback:rollback", "Make the champion of before the champion again."),
+    "describe-decision": (
+        "llmops.governance.approval:describe_decision",
+        "Show what there is to approve: the decision with its reasons, and where its reports lie.",
+    ),
     "trace": ("llmops.governance.lineage.commands:trace", "Show what an answer rests on, down to the source files."),
     "impact": ("llmops.governance.lineage.commands:impact", "Show what came of a row or of a person's rows."),
     "show-customer": ("llmops.features.online:show_customer", "Show what the service knows of a customer's orders."),

@@ -19,6 +19,8 @@ class Settings(BaseSettings):
     environment: Literal["development", "production"] = "production"
     """`development` permits what must never stand open elsewhere: access without a key, default passwords, a key set
     over plain http. What does not say where it runs is held to be production."""
+    require_approval: bool = Field(default_factory=lambda given: given["environment"] != "development")
+    """Whether a release needs the approval of a person; it always does outside development."""
     home: Path = Path(".llmops")
     """Folder of everything this machine keeps, unless a setting below says otherwise."""
     lake: str = Field(default_factory=lambda given: f"{given['home']}/lake")
@@ -82,6 +84,13 @@ class Settings(BaseSettings):
         if is_open and not _is_development(given):
             raise ValueError("only with LLMOPS_ENVIRONMENT=development; `llmops access create-key` makes a key")
         return is_open
+
+    @field_validator("require_approval")
+    @classmethod
+    def _is_left_out_in_development_only(cls, is_required: bool, given: ValidationInfo) -> bool:
+        if not is_required and not _is_development(given):
+            raise ValueError("releases need approval, but with LLMOPS_ENVIRONMENT=development")
+        return is_required
 
     @field_validator("oidc_jwks")
     @classmethod

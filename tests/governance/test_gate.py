@@ -11,8 +11,7 @@ from llmops import artifacts
 from llmops.errors import MissingArtifactError
 from llmops.governance.config import GateConfig
 from llmops.governance.gate import Decision, decide
-from llmops.governance.stage import gate_candidate
-from tests.governance.lakes import DAYS, commit, commit_evaluation
+from tests.governance.lakes import DAYS, commit, commit_evaluation, gate_candidate
 from tests.training.samples import read_json
 
 CONFIG = GateConfig(min_perplexity_gain=0.1, max_token_f1_loss=0.02)
