@@ -1,6 +1,7 @@
 """`llmops publish`: a signed release folder, its mirror in MLflow, and last the pointer that has it served."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from llmops.publishing import card, checks, releases
 from llmops.publishing.canary import trials
 from llmops.publishing.canary.config import CanaryConfig
 from llmops.publishing.config import PublishConfig
+from llmops.publishing.dossier import files as dossier
 from llmops.publishing.lineage import Lineage, trace
 from llmops.publishing.releases import BaseModelRecord, Champion, ReleaseRecord
 from llmops.settings import Settings
@@ -79,7 +81,9 @@ def _publish(
     opponent = champion if config.canary and not _has_made(lineage, champion) else None
     if opponent is not None:
         trials.refuse_unless_free(record.version, opponent, settings)
-    release = _write_release(artifacts.join(target, record.version), record, lineage, approved, config, settings)
+    release = _write_release(
+        artifacts.join(target, record.version), record, lineage, reports, approved, config, settings
+    )
 
     # MLflow takes 3 CPU seconds to import: a publication that is refused does not pay them.
     from llmops.publishing import registry  # noqa: PLC0415 - see above
@@ -153,6 +157,7 @@ def _write_release(
     uri: str,
     record: ReleaseRecord,
     lineage: Lineage,
+    reports: Sequence[Manifest],
     approval: Manifest | None,
     config: PublishConfig,
     settings: Settings,
@@ -167,6 +172,8 @@ def _write_release(
                 attempt.write_bytes(name, artifacts.read_named(lineage.model, name))
         for manifest, name in ((lineage.decision, "decision.json"), (lineage.evaluation, "evaluation.json")):
             attempt.write_bytes(name, artifacts.read_named(manifest, name))
+        for name, data in dossier.gather(record, lineage, reports, approval, config.source_licences):
+            attempt.write_bytes(name, data)
         attempt.write_bytes(releases.RECORD, digests.canonical_json(record))
         attempt.write_bytes("README.md", card.render(record, lineage).encode())
         attempt.commit(sign=lambda manifest: signing.sign_manifest(manifest, settings.signing_key))
