@@ -22,8 +22,8 @@ import pyarrow as pa
 from llmops import logs
 from llmops.features.online import find_customer
 from llmops.features.views import CUSTOMERS
-from llmops.publishing.signing import create_keys
 from llmops.settings import Settings
+from llmops.signing import create_keys
 from scripts.local_airflow import HOME, PROJECT
 from scripts.prepare import apply_features
 from scripts.verdict import judge

@@ -7,12 +7,12 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from llmops import artifacts, digests
+from llmops import artifacts, digests, signing
 from llmops.annotation.prompts import TEMPLATE
 from llmops.foundation.config import ImportModelConfig
 from llmops.foundation.stage import import_model
 from llmops.manifest import Manifest
-from llmops.publishing import releases, signing
+from llmops.publishing import releases
 from llmops.publishing.config import PublishConfig
 from llmops.publishing.releases import BaseModelRecord, ReleaseRecord
 from llmops.settings import Settings

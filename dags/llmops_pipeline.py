@@ -39,6 +39,15 @@ on it is skipped as well, and the run succeeds.
 With `[publish] canary = true` in the recipe a release is tried on part of the traffic first; the DAG `canary` follows
 it to its end. Meanwhile what this DAG makes is not published.
 
+## Approval
+
+Outside development (`LLMOPS_ENVIRONMENT`) nothing is published that no person has approved. The task `ask` waits in
+*Required Actions*, with the gate's reasons and the places of the reports, up to seven days and without a worker. The
+answer, who gave it, when and with which note is recorded, signed and kept with the release, a rejection likewise; then
+the run ends without publishing. A decision that the gate refused is not shown to anybody. By hand the same is
+
+    llmops approve LAKE/decisions/as_of=DAY LAKE/approvals/as_of=DAY --choice approve --by NAME --note WHY
+
 ## When a task fails
 
 It is tried three times, then the run stops. Nothing is half committed: what was made stands, what was not is invisible.
@@ -79,7 +88,7 @@ with DAG(
     max_active_tasks=4,
     default_args=shared.RETRIES,
     params=PARAMS,
-    user_defined_macros={"run_day": shared.run_day},
+    user_defined_macros={"run_day": shared.run_day, "asked": shared.asked, "answered": shared.answered},
     tags=["llmops"],
 ) as dag:
     with TaskGroup(
@@ -145,7 +154,8 @@ with DAG(
         gate = shared.stage("gate", '"$LAKE/evaluations/as_of=$DAY" "$LAKE/decisions/as_of=$DAY"', timeout=10 * MINUTES)
         publish = shared.stage(
             "publish",
-            '"$LAKE/decisions/as_of=$DAY" "$LAKE/releases"',
+            '"$LAKE/decisions/as_of=$DAY" "$LAKE/releases"'
+            + (' --approval "$LAKE/approvals/as_of=$DAY"' if shared.IS_APPROVAL_NEEDED else ""),
             timeout=30 * MINUTES,
             pool="training",
             outlets=[shared.PUBLISHED],
@@ -154,6 +164,25 @@ with DAG(
         wanted, allowed = train_wanted(), publish_allowed()
         wanted >> [import_model, split]
         [import_model, split] >> tokenize
-        tokenize >> materialize >> tune >> finetune >> evaluate >> gate >> allowed >> publish
+        tokenize >> materialize >> tune >> finetune >> evaluate >> gate >> allowed
+
+        if shared.IS_APPROVAL_NEEDED:
+            describe = shared.run_command(
+                "describe-decision", '"$LAKE/decisions/as_of=$DAY"', variables={}, timeout=10 * MINUTES
+            )
+            ask = shared.ask_for_approval(describe.task_id)
+            approve = shared.run_command(
+                "approve",
+                '"$LAKE/decisions/as_of=$DAY" "$LAKE/approvals/as_of=$DAY" '
+                '--choice "$CHOICE" --by "$BY" --at "$AT" --note="$NOTE"',
+                variables={
+                    name.upper(): f"{{{{ answered(ti.xcom_pull(task_ids='ask'), '{name}') }}}}"
+                    for name in ("choice", "by", "at", "note")
+                },
+                timeout=10 * MINUTES,
+            )
+            allowed >> describe >> ask >> approve >> publish
+        else:
+            allowed >> publish
 
     annotate >> split

@@ -3,6 +3,7 @@
 Imports Airflow and the standard library only: the scheduler parses these files again and again.
 """
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.providers.standard.sensors.bash import BashSensor
 from airflow.sdk import Asset, CronDataIntervalTimetable, Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -24,6 +26,13 @@ SOURCE = os.environ.get("LLMOPS_SOURCE") or "examples/shop"
 SCHEDULE = os.environ.get("LLMOPS_SCHEDULE") or "0 0 * * *"
 """Cron expression (UTC) of the daily run; `none` leaves only the runs that someone starts."""
 
+IS_APPROVAL_NEEDED = os.environ.get("LLMOPS_ENVIRONMENT") != "development" or os.environ.get(
+    "LLMOPS_REQUIRE_APPROVAL", ""
+).lower() in {"1", "true", "t", "yes", "y", "on"}
+"""Whether a person has to approve each release; as `llmops publish` sees it."""
+APPROVAL_PATIENCE = timedelta(days=7)
+"""How long a release waits for a person's answer."""
+
 PUBLISHED = Asset("llmops_release")
 """A release that was published, as champion or as its challenger."""
 
@@ -34,6 +43,10 @@ RETRIES = {
     "max_retry_delay": timedelta(minutes=10),
 }
 """Waits about 20 and 40 seconds; a stage that was interrupted starts anew and commits whole or not at all."""
+
+
+ACTOR = "airflow: {{ dag_run.triggering_user_name or 'schedule' }}, {{ dag.dag_id }}, {{ run_id }}"
+"""Who stands behind a task, for the audit log."""
 
 
 class Run(Protocol):
@@ -127,6 +140,7 @@ def run_command(
         env={
             "DAY": "{{ run_day(dag_run, params) }}",
             "LLMOPS_LAKE": LAKE,
+            "LLMOPS_ACTOR": ACTOR,
             "LAKE": LAKE,
             "FORCE": "{{ 'yes' if params.force else '' }}",
             **variables,
@@ -138,6 +152,40 @@ def run_command(
         outlets=list(outlets),
         **({"pool": pool} if pool else {}),
     )
+
+
+def ask_for_approval(described_by: str) -> HITLOperator:
+    """A task that waits, without a worker, until a person has answered in Airflow: Approve or Reject, with a note.
+
+    `described_by` is the task whose XCom says what is asked, as JSON with `subject` and `body`. Unlike Airflow's
+    ApprovalOperator a rejection skips nothing by itself: the next task records it as well, and ends the run there.
+    """
+    return HITLOperator(
+        task_id="ask",
+        subject=f"{{{{ asked(ti.xcom_pull(task_ids='{described_by}'), 'subject') }}}}",
+        body=f"{{{{ asked(ti.xcom_pull(task_ids='{described_by}'), 'body') }}}}",
+        options=["Approve", "Reject"],
+        params={"note": Param("", type="string", maxLength=2000, description="Why; it is kept with the release")},
+        response_timeout=APPROVAL_PATIENCE,
+        retries=0,  # who did not answer is not asked again
+    )
+
+
+def asked(described: str, part: str) -> str:
+    """The `subject` or `body` of what a person is asked."""
+    return str(json.loads(described)[part])
+
+
+def answered(answer: Mapping[str, Any], part: str) -> str:
+    """The `choice`, `by`, `at` or `note` of what a person answered to `ask_for_approval`."""
+    if part == "choice":
+        return str(answer["chosen_options"][0]).lower()
+    if part == "note":
+        return str((answer["params_input"] or {}).get("note") or "")
+    if part == "at":
+        moment = answer["responded_at"]
+        return str(moment if isinstance(moment, str) else moment.isoformat())
+    return str(answer["responded_by_user"]["name"])
 
 
 class _CommandSensor(BashSensor):
@@ -164,7 +212,7 @@ def wait_for_command(
     return _CommandSensor(
         task_id=name or command.replace(" ", "_"),
         bash_command=f'cd "$PROJECT" && exec llmops {command}',
-        env={"LLMOPS_LAKE": LAKE, "PROJECT": str(PROJECT)},
+        env={"LLMOPS_LAKE": LAKE, "LLMOPS_ACTOR": ACTOR, "PROJECT": str(PROJECT)},
         retry_exit_code=75,
         mode="reschedule",
         poke_interval=period.total_seconds(),

@@ -129,15 +129,15 @@ def named_files(manifest: Manifest) -> dict[str, str]:
     return {_below(name): name for name in sorted(manifest.names())}
 
 
-def ancestors(manifest: Manifest) -> Iterator[Manifest]:
-    """Every artifact that this one was made from, nearest first, each once.
+def ancestors(manifest: Manifest, without: Collection[str] = ()) -> Iterator[Manifest]:
+    """Every artifact that this one was made from, nearest first, each once; not through inputs of stages `without`.
 
     Raises MissingArtifactError when one is gone or has been replaced by other content since.
     """
     waiting, seen = list(manifest.inputs), set[str]()
     while waiting:
         item = waiting.pop(0)
-        if item.digest in seen:
+        if item.digest in seen or item.stage in without:
             continue
         seen.add(item.digest)
         found = find(item.uri)
@@ -294,13 +294,14 @@ class Attempt:
         counts: dict[str, int] | None = None,
         metrics: dict[str, float] | None = None,
         by_content: bool = False,
+        seals: dict[str, str] | None = None,
         sign: Callable[[Manifest], str] | None = None,
     ) -> Manifest:
         """Check parentage, hash what was written and make it visible with one manifest.
 
         `input_ids` are the row ids that the stage read; with them every row must be accounted for, or ParentageError.
         `by_content` makes the digest one of the files alone, whatever configuration and inputs they came from.
-        `sign` computes the manifest's signature.
+        `seals` are recorded as they are; `sign` computes the manifest's signature.
         """
         if hasattr(self, "_scratch") and not storage.is_local(self.files):
             self.files.put(f"{self._scratch}/", f"{self._root}/{self._name}/", recursive=True)
@@ -334,6 +335,7 @@ class Attempt:
             metrics=metrics or {},
             seconds=round(monotonic() - self._started, 3),
             created_at=datetime.now(UTC),
+            seals=seals,
         )
         if sign is not None:
             manifest = manifest.model_copy(update={"signature": sign(manifest)})

@@ -18,7 +18,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.config import Dict
 from pydantic import ValidationError
 
-from llmops import artifacts, logs
+from llmops import artifacts, audit, logs
 from llmops.errors import NOT_YET_STATUS, SKIPPED_STATUS, ConfigurationError, LlmopsError, NotYet, Refused
 from llmops.manifest import Manifest
 from llmops.recipe import defaults, load, reason_of
@@ -50,6 +50,7 @@ _STAGES = {
         "Score candidate, untuned model and champion on the test part.",
     ),
     "gate": ("llmops.governance.stage:gate_candidate", "Decide whether the candidate may be published, and why."),
+    "approve": ("llmops.governance.approval:approve_candidate", "Record that a person approves a decision, or not."),
     "publish": ("llmops.publishing.stage:publish_release", "Sign a release and make it the champion."),
     "store-interactions": (
         "llmops.monitoring.interactions.stage:store_interactions",
@@ -58,13 +59,19 @@ _STAGES = {
 }
 _TOOLS = {
     "create-keys": (
-        "llmops.publishing.signing:create_keys",
+        "llmops.signing:create_keys",
         "Create the keys that sign and verify releases and make pseudonyms.",
     ),
     "generate-batch": ("serving.batch:generate_batch", "Answer a table of questions with the champion."),
     "metrics": ("llmops.evaluation.metrics:compute_metrics", "Compute metrics on JSON lines of predictions."),
     "show-champion": ("llmops.publishing.releases:show_champion", "Show what is served, after verifying it."),
     "rollback": ("llmops.publishing.rollback:rollback", "Make the champion of before the champion again."),
+    "describe-decision": (
+        "llmops.governance.approval:describe_decision",
+        "Show what there is to approve: the decision with its reasons, and where its reports lie.",
+    ),
+    "trace": ("llmops.governance.lineage.commands:trace", "Show what an answer rests on, down to the source files."),
+    "impact": ("llmops.governance.lineage.commands:impact", "Show what came of a row or of a person's rows."),
     "show-customer": ("llmops.features.online:show_customer", "Show what the service knows of a customer's orders."),
     "show-interactions": (
         "llmops.monitoring.interactions.show:show_interactions",
@@ -79,6 +86,7 @@ for _group, _commands in ((_PIPELINE, _STAGES), (_BESIDE, _TOOLS)):
     for _place, (_name, (_target, _help)) in enumerate(_commands.items()):
         app.command(_target, name=_name, help=_help, group=_group, sort_key=_place)
 app.command("llmops.quarantine:app", name="quarantine", help="Look at rows that were set aside.", group=_BESIDE)
+app.command("llmops.governance.audit:app", name="audit", help="The log of privileged actions.", group=_BESIDE)
 app.command("llmops.governance.access.commands:app", name="access", help="Keys of the service.", group=_BESIDE)
 app.command(
     "llmops.publishing.canary.commands:app",
@@ -109,8 +117,11 @@ def launch(
     logs.configure(settings.log_format)
     command, bound, ignored = app.parse_args(tokens, exit_on_error=False, print_error=False)
     given = {name: settings for name, kind in ignored.items() if kind is Settings}
+    privilege = "force" if force else "recollect" if bound.arguments.get("recollect") else None
+    what = f"{''.join(tokens[:1])} {bound.arguments.get('target', '')}".strip()
     with (
         artifacts.recomputing() if force else nullcontext(),
+        audit.recorded(privilege, what, settings) if privilege else nullcontext(),
         structlog.contextvars.bound_contextvars(stage="".join(tokens[:1]), run_id=uuid.uuid4().hex[:12]),
     ):
         return command(*bound.args, **bound.kwargs, **given)

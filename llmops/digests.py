@@ -31,6 +31,11 @@ def of_json(value: object) -> str:
     return of_bytes(canonical_json(value))
 
 
+def of_manifest(manifest: BaseModel) -> str:
+    """SHA-256 of all that a manifest says, but for `uri`, which says where the lake is mounted right now."""
+    return of_json(manifest.model_dump(mode="json", exclude={"uri"}))
+
+
 def short_id(*parts: str) -> str:
     """A 128-bit identifier (32 hexadecimal digits) made from the parts, for row ids."""
     return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -18,6 +18,7 @@ LlmopsError
 │   ├── ExpiredCredentialError           an API key or token whose time is over
 │   ├── BadTokenError                    a bearer token that does not verify
 │   └── NoRoleError                      a good token of someone who has no role here
+├── AuditError                           a privileged action cannot be recorded, or the record was altered
 ├── AccessUnavailableError               keys or limits cannot be read, so nobody is let in
 ├── Refused                              nothing is wrong, and nothing is to be done: the reason says why
 └── NotYet                               nothing is wrong, and it is too early to tell: ask again later
@@ -64,6 +65,10 @@ class TrainingError(LlmopsError, ValueError):
 
 class SignatureError(LlmopsError, ValueError):
     """A release or a pointer to one does not verify against the trusted key."""
+
+
+class AuditError(LlmopsError):
+    """A privileged action cannot be recorded and so is not done, or the audit log is not what was recorded."""
 
 
 class CredentialError(LlmopsError):

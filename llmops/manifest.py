@@ -55,8 +55,11 @@ class Manifest(_Record):
     seconds: float
     """Wall time of the attempt."""
     created_at: datetime
+    seals: dict[str, str] | None = None
+    """In decisions: the hash of every manifest that it rests on, by that artifact's digest. Outside the own digest, as
+    manifests tell times; inside the signature."""
     signature: str | None = None
-    """Ed25519 signature over everything else, in releases (`llmops.publishing.signing`)."""
+    """Ed25519 signature over everything else, in releases, decisions and approvals (`llmops.signing`)."""
 
     def names(self, suffix: str = "") -> list[str]:
         """Names of the data files that end in `suffix`."""

@@ -19,6 +19,8 @@ class Settings(BaseSettings):
     environment: Literal["development", "production"] = "production"
     """`development` permits what must never stand open elsewhere: access without a key, default passwords, a key set
     over plain http. What does not say where it runs is held to be production."""
+    require_approval: bool = Field(default_factory=lambda given: given["environment"] != "development")
+    """Whether a release needs the approval of a person; it always does outside development."""
     home: Path = Path(".llmops")
     """Folder of everything this machine keeps, unless a setting below says otherwise."""
     lake: str = Field(default_factory=lambda given: f"{given['home']}/lake")
@@ -35,6 +37,14 @@ class Settings(BaseSettings):
     """Ed25519 public key that releases must verify against (PEM)."""
     pseudonym_key: Path = Field(default_factory=lambda given: given["home"] / "keys/pseudonym.key")
     """Secret that stands behind the pseudonyms of people (32 bytes in hexadecimal); `llmops create-keys` makes one."""
+    actor: str | None = Field(None, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+    """On whose behalf a command runs, for the audit log: a service's account, or a run of Airflow with its starter."""
+    audit_log: Path = Field(default_factory=lambda given: given["home"] / "audit/audit.jsonl")
+    """Log of privileged actions, on a disk that supports file locks."""
+    audit_key: Path = Field(default_factory=lambda given: given["signing_key"])
+    """Ed25519 private key that signs its entries; another one where who makes API keys may not sign releases."""
+    audit_trusted_key: Path = Field(default_factory=lambda given: given["trusted_key"])
+    """The public half of it."""
     access_keys: Path = Field(default_factory=lambda given: given["home"] / "access/keys.json")
     """File of the service's API keys, hashed; `llmops access create-key` makes one."""
     access_requests_per_minute: int = Field(60, ge=1)
@@ -74,6 +84,13 @@ class Settings(BaseSettings):
         if is_open and not _is_development(given):
             raise ValueError("only with LLMOPS_ENVIRONMENT=development; `llmops access create-key` makes a key")
         return is_open
+
+    @field_validator("require_approval")
+    @classmethod
+    def _is_left_out_in_development_only(cls, is_required: bool, given: ValidationInfo) -> bool:
+        if not is_required and not _is_development(given):
+            raise ValueError("releases need approval, but with LLMOPS_ENVIRONMENT=development")
+        return is_required
 
     @field_validator("oidc_jwks")
     @classmethod

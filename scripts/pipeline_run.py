@@ -12,7 +12,7 @@ from typing import Any
 from scripts.local_airflow import Client, PlatformError
 
 DAG = "llmops_pipeline"
-DECISIONS = ("train_wanted", "publish_allowed")
+DECISIONS = ("train_wanted", "publish_allowed", "describe_decision", "ask")
 """Tasks that decide and make nothing."""
 _ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 _PARSE_SECONDS = 300

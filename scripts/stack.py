@@ -44,6 +44,7 @@ def _start(processes: Processes) -> None:
     port, since = free_port(8080), datetime.now(UTC)
     airflow = LocalAirflow()
     places = {"LLMOPS_HOME": str(HOME), "LLMOPS_LAKE": str(lake())}
+    places["LLMOPS_ENVIRONMENT"] = environment({})["LLMOPS_ENVIRONMENT"]
     client = airflow.start(processes, port, places)
     pipeline_run.wait_for_dag(client, since)
     shell_file = HOME / "env.sh"

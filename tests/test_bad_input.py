@@ -105,6 +105,7 @@ def test_empty_day_is_not_done_and_says_so(folder: Path) -> None:
 def test_unreadable_file_is_set_aside_and_the_rest_goes_on(folder: Path) -> None:
     (folder / "shop/2026-02-03/b.jsonl").write_bytes(b"\xff\xfe\x00")
 
+    assert llmops(folder, "create-keys").returncode == 0  # collecting anew is recorded in a signed log
     done = llmops(folder, *COLLECT, "--recollect")
     listed = llmops(folder, "quarantine", "list", done.stdout.strip())
 

@@ -64,6 +64,7 @@ def runs(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lis
 
 def run_all(recipe: Path, home: Path, patch: pytest.MonkeyPatch) -> Made:
     patch.setenv("LLMOPS_HOME", str(home))
+    patch.setenv("LLMOPS_ENVIRONMENT", "development")  # elsewhere a person has to approve
     settings = Settings()
     run("create-keys")
     apply_features(Path(settings.lake))

@@ -20,11 +20,11 @@ from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import GenerationConfig, LlamaConfig, PreTrainedTokenizerFast
 
-from llmops import artifacts, digests
+from llmops import artifacts, digests, signing
 from llmops.annotation import prompts
 from llmops.config import StageConfig
 from llmops.manifest import Manifest
-from llmops.publishing import releases, signing
+from llmops.publishing import releases
 from llmops.publishing.releases import BaseModelRecord, ReleaseRecord
 from llmops.settings import Settings
 

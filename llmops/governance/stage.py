@@ -2,36 +2,56 @@
 
 import json
 from collections.abc import Collection
+from typing import Annotated
 
 import structlog
+from cyclopts import Parameter
 
-from llmops import artifacts, digests
+from llmops import artifacts, digests, signing
+from llmops.artifacts import Attempt
 from llmops.errors import MissingArtifactError
+from llmops.governance import seals
 from llmops.governance.config import GateConfig
 from llmops.governance.gate import decide, find_unjudged
 from llmops.manifest import Manifest
+from llmops.settings import Settings
 
 log = structlog.get_logger()
 
 
-def gate_candidate(evaluation: str, target: str, *, config: GateConfig) -> Manifest:
+def gate_candidate(
+    evaluation: str,
+    target: str,
+    *,
+    config: GateConfig,
+    settings: Annotated[Settings, Parameter(parse=False)],
+) -> Manifest:
     """Write decision.json: `approved`; `checks` with metric, n, effect, interval, p and power; `reasons` in words.
 
-    `manifest.metrics` holds approved as 1 or 0. `llmops publish` acts on approved decisions only.
+    `manifest.metrics` holds approved as 1 or 0. `llmops publish` acts on approved decisions only, and only while all
+    that the decision rests on is as it was: the manifest holds a seal of each artifact behind it, and is signed.
     """
     evaluated = artifacts.read(evaluation, "evaluate")
     faults = find_lineage_faults(evaluated, config.required_redactions)
-    attempt = artifacts.begin(
-        target,
-        stage="gate",
-        version=2,
-        config=config,
-        inputs=[evaluated],
-        day=evaluated.day,
-        depends_on={"lineage_faults": digests.of_json(faults)},  # a lineage may break, or be repaired, later
-    )
-    if attempt.committed:
+    sealed = seals.behind([evaluated])
+
+    def begin() -> Attempt:
+        return artifacts.begin(
+            target,
+            stage="gate",
+            version=3,
+            config=config,
+            inputs=[evaluated],
+            day=evaluated.day,
+            depends_on={"lineage_faults": digests.of_json(faults)},  # a lineage may break, or be repaired, later
+        )
+
+    attempt = begin()
+    if attempt.committed and seals.holds(attempt.committed, sealed, settings.trusted_key):
         return attempt.committed
+    if attempt.committed:  # what it rests on was made anew with equal content, or it was altered
+        with artifacts.recomputing():
+            attempt = begin()
     scores = json.loads(artifacts.read_named(evaluated, "scores.json"))
     decision = decide(scores, faults, config)
     failed = [reason for reason in decision.reasons if reason.startswith("failed: ")]
@@ -43,7 +63,11 @@ def gate_candidate(evaluation: str, target: str, *, config: GateConfig) -> Manif
         "unjudged": find_unjudged(scores, config),
     }
     attempt.write_bytes("decision.json", digests.canonical_json(content))
-    return attempt.commit(metrics={"approved": float(decision.approved)})
+    return attempt.commit(
+        metrics={"approved": float(decision.approved)},
+        seals=sealed,
+        sign=lambda manifest: signing.sign_manifest(manifest, settings.signing_key),
+    )
 
 
 def find_lineage_faults(evaluated: Manifest, required_redactions: Collection[str]) -> list[str]:

@@ -52,6 +52,8 @@ def render(record: ReleaseRecord, lineage: Lineage) -> str:
                 )
             }
         ),
+        "## Dossier",
+        _DOSSIER,
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -63,6 +65,19 @@ _LIMITS = "\n".join(
         "- Instructions hidden in a prompt or context can change its answers; nothing it says should be executed.",
         "- Personal data was removed by patterns before training; what no pattern matches may remain.",
         "- The base model's own licence and limits apply.",
+    ]
+)
+
+
+_DOSSIER = "\n".join(
+    [
+        "Beside this card, under the same signature:",
+        "",
+        "- `decision.json` and `evaluation.json`: why it was released; `dossier/reports/`: all that was decided on.",
+        "- `dossier/approval.json`: who approved it and when, where a person had to.",
+        "- `dossier/data_card.md` (and `.json`): sources, licences, rows kept and set aside, what was redacted.",
+        "- `dossier/bom.cdx.json`: base model, adapter, data and software with versions and licences (CycloneDX 1.6).",
+        "- `dossier/lineage.json`: the digest of every artifact behind it.",
     ]
 )
 

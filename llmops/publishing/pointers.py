@@ -12,9 +12,8 @@ from typing import TypeVar
 import fsspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from llmops import artifacts, digests, storage
+from llmops import artifacts, digests, signing, storage
 from llmops.errors import CorruptArtifactError, SignatureError
-from llmops.publishing import signing
 from llmops.publishing.canary.config import CanaryConfig
 
 

@@ -17,10 +17,10 @@ import structlog
 from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict
 
-from llmops import artifacts
+from llmops import artifacts, signing
 from llmops.errors import ConfigurationError, CorruptArtifactError, SignatureError
 from llmops.manifest import Manifest
-from llmops.publishing import pointers, signing
+from llmops.publishing import pointers
 from llmops.publishing.pointers import ChallengerPointer, Pointer
 from llmops.settings import Settings
 

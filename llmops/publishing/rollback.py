@@ -5,7 +5,7 @@ from typing import Annotated
 import structlog
 from cyclopts import Parameter
 
-from llmops import artifacts
+from llmops import artifacts, audit
 from llmops.errors import Refused, SignatureError
 from llmops.publishing import pointers, releases
 from llmops.publishing.pointers import Pointer
@@ -21,6 +21,12 @@ def rollback(*, settings: Annotated[Settings, Parameter(parse=False)]) -> str:
     it. Raises Refused when there is nothing to go back to, SignatureError or ArtifactError when the release of before
     does not verify.
     """
+    with audit.recorded("rollback", settings.lake, settings) as outcome:
+        outcome.detail = _roll_back(settings)
+    return outcome.detail
+
+
+def _roll_back(settings: Settings) -> str:
     lake, key = settings.lake, settings.trusted_key
     present = pointers.read(Pointer, lake, key)
     if present is None or present.fallback is None:

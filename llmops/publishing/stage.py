@@ -1,6 +1,7 @@
 """`llmops publish`: a signed release folder, its mirror in MLflow, and last the pointer that has it served."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from typing import Annotated, Any
@@ -8,14 +9,15 @@ from typing import Annotated, Any
 import structlog
 from cyclopts import Parameter
 
-from llmops import artifacts, digests
+from llmops import artifacts, audit, digests, signing
 from llmops.artifacts import Attempt
 from llmops.errors import ArtifactError, Refused, SignatureError
 from llmops.manifest import Manifest
-from llmops.publishing import card, releases, signing
+from llmops.publishing import card, checks, releases
 from llmops.publishing.canary import trials
 from llmops.publishing.canary.config import CanaryConfig
 from llmops.publishing.config import PublishConfig
+from llmops.publishing.dossier import files as dossier
 from llmops.publishing.lineage import Lineage, trace
 from llmops.publishing.releases import BaseModelRecord, Champion, ReleaseRecord
 from llmops.settings import Settings
@@ -36,6 +38,7 @@ def publish_release(
     decision: str,
     target: str,
     *,
+    approval: str | None = None,
     config: PublishConfig,
     canary: CanaryConfig,
     settings: Annotated[Settings, Parameter(parse=False)],
@@ -48,16 +51,39 @@ def publish_release(
     Cut short anywhere, a rerun completes it: the release is found by its cache key, the mirror by digests, and
     champion.json or challenger.json is written last. Raises Refused when the decision did not approve, was taken
     against another champion than the present one, or is about an adapter that is champion already; with a canary also
-    while a challenger is being tried, and when this one has lost. Raises SignatureError when the keys do not fit.
+    while a challenger is being tried, and when this one has lost; and when a person's approval is needed and missing,
+    or something it rests on is too old. Raises SignatureError when the keys do not fit, ArtifactError when anything
+    behind the decision was altered.
+
+    Parameters
+    ----------
+    approval
+        Folder of the approval, such as LAKE/approvals/as_of=DAY; may be left out in development.
     """
+    with audit.recorded("publish", decision, settings) as outcome:
+        release, named = _publish(decision, target, approval, config, canary, settings)
+        outcome.detail = f"{release.uri.rsplit('/', 1)[-1]} is {named}"
+    return release
+
+
+def _publish(
+    decision: str, target: str, approval: str | None, config: PublishConfig, canary: CanaryConfig, settings: Settings
+) -> tuple[Manifest, str]:
+    """The release, and what it was named: champion or challenger."""
     lineage = trace(artifacts.read(decision, stage="gate"))
     champion = releases.read_champion(settings.lake, settings.trusted_key)
+    reports = checks.require_intact(lineage, config, settings)
     _refuse_unless_due(lineage, champion)
+    if not _has_made(lineage, champion):
+        checks.require_fresh(lineage, reports, config, datetime.now(UTC))
+    approved = checks.read_approval(approval, lineage.decision, config, settings)
     record = _record(lineage, config, settings)
     opponent = champion if config.canary and not _has_made(lineage, champion) else None
     if opponent is not None:
         trials.refuse_unless_free(record.version, opponent, settings)
-    release = _write_release(artifacts.join(target, record.version), record, lineage, config, settings)
+    release = _write_release(
+        artifacts.join(target, record.version), record, lineage, reports, approved, config, settings
+    )
 
     # MLflow takes 3 CPU seconds to import: a publication that is refused does not pay them.
     from llmops.publishing import registry  # noqa: PLC0415 - see above
@@ -69,7 +95,7 @@ def publish_release(
     else:
         now = datetime.now(UTC)
         trials.begin(release, record.version, opponent.pointer, config=canary, settings=settings, now=now)
-    return release
+    return release, alias
 
 
 def _has_made(lineage: Lineage, champion: Champion | None) -> bool:
@@ -129,10 +155,16 @@ def _template(features: Manifest) -> str:
 
 
 def _write_release(
-    uri: str, record: ReleaseRecord, lineage: Lineage, config: PublishConfig, settings: Settings
+    uri: str,
+    record: ReleaseRecord,
+    lineage: Lineage,
+    reports: Sequence[Manifest],
+    approval: Manifest | None,
+    config: PublishConfig,
+    settings: Settings,
 ) -> Manifest:
     """The signed release, verified after writing: a signing key that serving does not trust must not get further."""
-    attempt = _begin(uri, lineage, config, settings)
+    attempt = _begin(uri, lineage, approval, config, settings)
     if attempt.committed is None:
         for name in _ADAPTER_FILES:
             attempt.write_bytes(name, artifacts.read_named(lineage.adapter, name))
@@ -141,20 +173,22 @@ def _write_release(
                 attempt.write_bytes(name, artifacts.read_named(lineage.model, name))
         for manifest, name in ((lineage.decision, "decision.json"), (lineage.evaluation, "evaluation.json")):
             attempt.write_bytes(name, artifacts.read_named(manifest, name))
+        for name, data in dossier.gather(record, lineage, reports, approval, config.source_licences):
+            attempt.write_bytes(name, data)
         attempt.write_bytes(releases.RECORD, digests.canonical_json(record))
         attempt.write_bytes("README.md", card.render(record, lineage).encode())
         attempt.commit(sign=lambda manifest: signing.sign_manifest(manifest, settings.signing_key))
     return releases.read_release(uri, settings.trusted_key)
 
 
-def _begin(uri: str, lineage: Lineage, config: PublishConfig, settings: Settings) -> Attempt:
+def _begin(uri: str, lineage: Lineage, approval: Manifest | None, config: PublishConfig, settings: Settings) -> Attempt:
     """An attempt that has nothing to do if the release stands there and verifies; a damaged one is written anew."""
 
     def begin() -> Attempt:
-        inputs, day = [lineage.decision], lineage.as_of
+        inputs, day = [lineage.decision, *([approval] if approval else [])], lineage.as_of
         # Tried or not, the release is the same one.
         places = ["canary"]
-        return artifacts.begin(uri, stage="publish", version=1, config=config, inputs=inputs, day=day, places=places)
+        return artifacts.begin(uri, stage="publish", version=2, config=config, inputs=inputs, day=day, places=places)
 
     attempt = begin()
     if attempt.committed is None:

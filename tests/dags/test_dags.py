@@ -91,7 +91,8 @@ def test_redaction_precedes_everything_but_collection() -> None:
 
 def test_publication_needs_the_gate_and_no_backfill() -> None:
     assert {"gate", "evaluate", "publish_allowed", "train_wanted"} <= upstream(pipeline, "publish")
-    assert pipeline.get_task("publish").upstream_task_ids == {"publish_allowed"}
+    assert {"describe_decision", "ask", "approve"} <= upstream(pipeline, "publish")
+    assert pipeline.get_task("publish").upstream_task_ids == {"approve"}
     # With any other rule a task could start although what it needs was skipped or failed.
     assert {pipeline.get_task(task).trigger_rule for task in pipeline.task_ids} == {"all_success"}
 
@@ -292,3 +293,51 @@ def test_nothing_starts_by_itself_where_nothing_is_scheduled(tmp_path: Path) -> 
     )
 
     assert done.stdout.splitlines()[-1] == "True"
+
+
+def test_a_person_is_asked_after_the_gate_and_only_where_it_may_publish() -> None:
+    assert {"gate", "publish_allowed"} <= upstream(pipeline, "describe_decision")
+    assert pipeline.get_task("ask").upstream_task_ids == {"describe_decision"}
+    assert pipeline.get_task("approve").upstream_task_ids == {"ask"}
+    assert pipeline.get_task("ask").retries == 0
+    assert pipeline.get_task("ask").response_timeout
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_asked"),
+    [
+        ({}, True),
+        ({"LLMOPS_ENVIRONMENT": "production"}, True),
+        ({"LLMOPS_ENVIRONMENT": "Development"}, True),  # no value that the settings know
+        ({"LLMOPS_REQUIRE_APPROVAL": "false"}, True),  # a setting that is refused outside development
+        ({"LLMOPS_ENVIRONMENT": "development"}, False),
+        ({"LLMOPS_ENVIRONMENT": "development", "LLMOPS_REQUIRE_APPROVAL": "Yes"}, True),
+    ],
+)
+def test_nobody_is_asked_in_development_alone(variables: dict[str, str], is_asked: bool) -> None:
+    command = "import sys; sys.path.append(sys.argv[1]); from llmops_pipeline import dag; "
+    command += "print('ask' in dag.task_ids, '--approval' in dag.get_task('publish').bash_command)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", command, str(DAGS)],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.splitlines()[-1] == f"{is_asked} {is_asked}"
+
+
+def test_the_answer_reaches_the_command_and_no_shell() -> None:
+    operator = pipeline.get_task("approve")
+    values = {"DAY": "2026-11-02", "LAKE": "/a lake", "FORCE": "", "CHOICE": "reject", "BY": "O'Hara $(id)"}
+    values |= {"AT": "2026-11-25T01:02:03.5+00:00", "NOTE": "--by me; `id`"}
+
+    words = words_of(operator.bash_command, values)
+    _, bound, _ = cli.app.parse_args(words[1:], exit_on_error=False, print_error=False)
+
+    assert bound.arguments["note"] == values["NOTE"]
+    assert (bound.arguments["by"], bound.arguments["choice"]) == (values["BY"], "reject")
+    assert bound.arguments["at"].isoformat() == "2026-11-25T01:02:03.500000+00:00"
+    assert bound.arguments["target"] == "/a lake/approvals/as_of=2026-11-02"

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -52,7 +53,13 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> Iterator[Site]:
-    root = tmp_path_factory.mktemp("site")
+    with running_site(tmp_path_factory.mktemp("site"), tiny_model_folder) as started:
+        yield started
+
+
+@contextmanager
+def running_site(root: Path, tiny_model_folder: Path, **variables: str) -> Iterator[Site]:
+    """Airflow with the DAGs, on a project of its own below `root`; `variables` reach Airflow and its tasks."""
     project = write_project(root / "project", tiny_model_folder)
     dags = root / "dags"
     shutil.copytree(PROJECT / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
@@ -60,6 +67,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> I
     airflow, processes, port = LocalAirflow(root / "airflow", dags), Processes(root / "run"), free_port()
     prepare_airflow(airflow)
     extra = {"LLMOPS_PROJECT": str(project), "LLMOPS_HOME": str(root), "LLMOPS_SOURCE": str(project / "shop")}
+    extra |= variables
     extra["LLMOPS_FEATURE_REPO"] = str(PROJECT / "feature_repo")
     subprocess.run(["llmops", "create-keys"], cwd=project, env=environment(extra), capture_output=True, check=True)
     apply_features(root / "lake")

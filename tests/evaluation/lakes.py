@@ -4,10 +4,10 @@ import shutil
 from datetime import date
 from pathlib import Path
 
-from llmops import artifacts, digests
+from llmops import artifacts, digests, signing
 from llmops.annotation.prompts import TEMPLATE
 from llmops.manifest import Manifest
-from llmops.publishing import releases, signing
+from llmops.publishing import releases
 from llmops.publishing.config import PublishConfig
 from llmops.publishing.releases import BaseModelRecord, ReleaseRecord
 from llmops.settings import Settings

@@ -15,10 +15,10 @@ from llmops.features import online
 from llmops.features.config import MaterializeCustomersConfig
 from llmops.features.customer_stage import materialize_customers
 from llmops.features.online import find_customer, read_customer_context, show_customer
-from llmops.publishing.signing import create_keys
 from llmops.redaction.config import RedactConfig
 from llmops.redaction.stage import redact_row
 from llmops.settings import Settings
+from llmops.signing import create_keys
 from tests.features.conftest import REPO, ApplyFeatures
 from tests.features.customer_days import CONFIG, DAY, NOON, commit_day, materialize, order
 

@@ -3,12 +3,16 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
-from llmops import artifacts
+from llmops import artifacts, signing
 from llmops.config import StageConfig
+from llmops.governance import stage
+from llmops.governance.config import GateConfig
 from llmops.manifest import Manifest
 from llmops.redaction.config import RedactConfig
+from llmops.settings import Settings
 
 DAYS = (date(2026, 3, 1), date(2026, 3, 2))
 
@@ -45,6 +49,18 @@ def make_rows(
         }
         for number, (loss, closeness) in enumerate(zip(losses, token_f1, strict=True))
     ]
+
+
+def settings_for(target: str) -> Settings:
+    """Settings with keys in the folder that `target` lies in."""
+    settings = Settings(home=Path(target).parent)
+    signing.create_keys(settings=settings)
+    return settings
+
+
+def gate_candidate(evaluation: str, target: str, *, config: GateConfig) -> Manifest:
+    """What `llmops gate` makes, signed with the keys beside `target`."""
+    return stage.gate_candidate(evaluation, target, config=config, settings=settings_for(target))
 
 
 def commit_evaluation(

@@ -15,8 +15,7 @@ from llmops import artifacts
 from llmops.errors import MissingArtifactError
 from llmops.governance.config import GateConfig
 from llmops.governance.gate import Decision, decide, find_unjudged
-from llmops.governance.stage import gate_candidate
-from tests.governance.lakes import DAYS, commit, commit_evaluation, make_rows
+from tests.governance.lakes import DAYS, commit, commit_evaluation, gate_candidate, make_rows
 from tests.training.samples import read_json
 
 CONFIG = GateConfig()

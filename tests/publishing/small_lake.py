@@ -10,17 +10,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from llmops import artifacts, schemas
+from llmops import artifacts, schemas, signing
 from llmops.annotation.config import AnnotateConfig
 from llmops.annotation.prompts import TEMPLATE
 from llmops.config import StageConfig
 from llmops.evaluation.config import EvaluateConfig
+from llmops.governance import seals
 from llmops.governance.config import GateConfig
 from llmops.manifest import Manifest
 from llmops.publishing.canary.config import CanaryConfig
 from llmops.publishing.config import PublishConfig
 from llmops.publishing.releases import Champion
-from llmops.publishing.signing import create_keys
 from llmops.settings import Settings
 from llmops.training.config import FinetuneConfig
 from llmops.tuning.config import TuneConfig
@@ -68,6 +68,7 @@ def make_adapter(model_folder: Path, target: Path, *, changes_answers: bool = Tr
 def make_lake(home: Path, model: Manifest, database: Path | None = None) -> Settings:
     """A lake below `home` with the base model and nothing else, keys for it, and a copy of an empty MLflow store."""
     settings = Settings(
+        environment="development",  # elsewhere each release needs a person's approval
         home=home,
         lake=str(home / "lake"),
         tracking_uri=f"sqlite:///{home}/mlflow.db",
@@ -76,7 +77,7 @@ def make_lake(home: Path, model: Manifest, database: Path | None = None) -> Sett
         log_format="json",
     )
     shutil.copytree(model.uri, f"{settings.lake}/models/tiny")
-    create_keys(settings=settings)
+    signing.create_keys(settings=settings)
     if database is not None:
         shutil.copyfile(database, home / "mlflow.db")
     return settings
@@ -121,16 +122,23 @@ def make_decision(
     outcome = {"approved": approved, "reasons": ["better"] if approved else ["perplexity rose", "token F1 fell"]}
     content = {"decision.json": json.dumps(outcome).encode()}
     bounds = GateConfig(min_perplexity_gain=0.01 if approved else 0.9)
-    return _commit(f"{lake}/decisions/as_of={DAY}", "gate", bounds, [evaluation], content)
+    return _commit(f"{lake}/decisions/as_of={DAY}", "gate", bounds, [evaluation], content, day=DAY, sealed_by=settings)
 
 
-def publish(settings: Settings, decision: Manifest, *, trial: CanaryConfig | None = None, **changes: Any) -> Manifest:
+def publish(
+    settings: Settings,
+    decision: Manifest,
+    approval: str | None = None,
+    *,
+    trial: CanaryConfig | None = None,
+    **changes: Any,
+) -> Manifest:
     """The decision's release, as `llmops publish` makes it: the champion, or with a `trial` its challenger."""
     from llmops.publishing.stage import publish_release  # noqa: PLC0415 - imports MLflow
 
     config = CONFIG.model_copy(update={"canary": trial is not None, **changes})
     target, canary = f"{settings.lake}/releases", trial or CanaryConfig()
-    return publish_release(decision.uri, target, config=config, canary=canary, settings=settings)
+    return publish_release(decision.uri, target, approval=approval, config=config, canary=canary, settings=settings)
 
 
 def _commit_features(target: str, inputs: Sequence[Manifest], templates: Sequence[str]) -> Manifest:
@@ -165,10 +173,14 @@ def _commit(
     day: date | None = None,
     counts: dict[str, int] | None = None,
     metrics: dict[str, float] | None = None,
+    sealed_by: Settings | None = None,
 ) -> Manifest:
     attempt = artifacts.begin(target, stage=stage, version=1, config=config, inputs=inputs, day=day)
     if attempt.committed:
         return attempt.committed
     for name, data in files.items():
         attempt.write_bytes(name, data)
-    return attempt.commit(counts=counts, metrics=metrics)
+    if sealed_by is None:
+        return attempt.commit(counts=counts, metrics=metrics)
+    key = sealed_by.signing_key
+    return attempt.commit(seals=seals.behind(inputs), sign=lambda manifest: signing.sign_manifest(manifest, key))

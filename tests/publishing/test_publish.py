@@ -12,8 +12,8 @@ from llmops.annotation.prompts import TEMPLATE
 from llmops.errors import Refused, SignatureError
 from llmops.manifest import Manifest
 from llmops.publishing.releases import Champion, read_champion, show_champion
-from llmops.publishing.signing import create_keys
 from llmops.settings import Settings
+from llmops.signing import create_keys
 from tests.publishing.small_lake import EVALUATION, SYSTEM, make_decision, make_lake, publish
 
 
@@ -35,6 +35,11 @@ def test_a_release_holds_what_serving_needs_and_nothing_else(
         "adapter_model.safetensors",
         "chat_template.jinja",
         "decision.json",
+        "dossier/bom.cdx.json",
+        "dossier/data_card.json",
+        "dossier/data_card.md",
+        "dossier/lineage.json",
+        "dossier/reports/evaluate/evaluation.json",
         "evaluation.json",
         "release.json",
         "tokenizer.json",
@@ -165,7 +170,9 @@ def test_examples_of_two_templates_are_refused(settings: Settings, adapter_folde
 
 def test_a_signing_key_that_nobody_trusts_makes_no_champion(settings: Settings, adapter_folder: Path) -> None:
     decision = make_decision(settings, adapter_folder)
-    settings.signing_key.unlink()
+    own = {"audit_key": settings.home / "keys/audit.pem", "audit_trusted_key": settings.trusted_key}
+    settings = settings.model_copy(update=own)
+    settings.signing_key.rename(settings.audit_key)
     untrusted = settings.model_copy(update={"trusted_key": settings.home / "unused.pem"})
     create_keys(settings=untrusted)
 
@@ -212,7 +219,7 @@ def test_no_file_is_copied_into_mlflow(
 
     publish(settings, make_decision(settings, adapter_folder))
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["keys", "lake", "mlflow.db"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit", "keys", "lake", "mlflow.db"]
 
 
 def test_decision_and_evaluation_travel_with_the_release(settings: Settings, adapter_folder: Path) -> None:

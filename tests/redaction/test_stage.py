@@ -16,10 +16,10 @@ from llmops.collection.config import CollectConfig
 from llmops.collection.stage import collect_sources
 from llmops.errors import ConfigurationError
 from llmops.manifest import Manifest
-from llmops.publishing.signing import create_keys
 from llmops.redaction.config import RedactConfig
 from llmops.redaction.stage import redact_rows
 from llmops.settings import Settings
+from llmops.signing import create_keys
 
 PLANTED = json.loads(Path("tests/examples_planted.json").read_text(encoding="utf-8"))
 DAYS = [date(2026, 11, day) for day in range(2, 10)]

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
-from llmops import artifacts
+from llmops import artifacts, signing
 from llmops.annotation.prompts import TEMPLATE
 from llmops.errors import (
     ConfigurationError,
@@ -20,10 +21,10 @@ from llmops.errors import (
     SignatureError,
 )
 from llmops.manifest import Manifest
-from llmops.publishing import signing
 from llmops.publishing.releases import ReleaseRecord
 from llmops.settings import Settings
 from serving.models import Models
+from serving.releases import read_named
 from serving.settings import ServingSettings
 from tests.publishing.small_lake import make_adapter, make_decision, make_lake, publish
 from tests.serving.conftest import open_champion
@@ -94,6 +95,11 @@ def test_the_engine_gets_a_private_copy_of_the_signed_files_alone(settings: Sett
         "release.json",
         "README.md",
         "decision.json",
+        "dossier/bom.cdx.json",
+        "dossier/data_card.json",
+        "dossier/data_card.md",
+        "dossier/lineage.json",
+        "dossier/reports/evaluate/evaluation.json",
     ],
 )
 def test_a_flipped_byte_in_a_release_is_refused(settings: Settings, name: str) -> None:
@@ -271,3 +277,83 @@ def test_a_release_that_is_gone_is_named(settings: Settings) -> None:
 
     with pytest.raises(MissingArtifactError, match="releases/shop-assistant"):
         _open(settings)
+
+
+def _put_by_hand(settings: Settings, change: Callable[[Path], Any]) -> Path:
+    """A copy of the release under another version, changed, as somebody might put it into the lake."""
+    (release,) = Path(settings.lake).glob("releases/*")
+    forged = release.with_name("shop-assistant-2026-03-08-deadbeef")
+    shutil.copytree(release, forged)
+    change(forged)
+    return forged
+
+
+def _other_weights(folder: Path) -> None:
+    (weights,) = folder.glob("attempt-*/adapter_model.safetensors")
+    _flip_byte(weights)
+    forged = hashlib.sha256(weights.read_bytes()).hexdigest()
+    manifest = folder / "_manifest.json"
+
+    def forge(content: dict[str, Any]) -> None:
+        (entry,) = [file for file in content["files"] if file["name"].endswith("/adapter_model.safetensors")]
+        entry["sha256"] = forged
+        content["digest"] = "2" * 64
+
+    _edit(manifest, forge)
+
+
+def test_a_release_that_lies_in_the_lake_and_is_not_named_is_not_served(settings: Settings) -> None:
+    before = _open(settings).version
+
+    _put_by_hand(settings, _other_weights)
+
+    assert _open(settings).version == before
+
+
+@pytest.mark.parametrize("signature", ["the champion's own", "none", "the forger's"])
+@pytest.mark.parametrize("pointer", ["champion.json", "challenger.json"])
+def test_a_pointer_that_was_written_by_hand_is_not_followed(
+    settings: Settings, tmp_path: Path, pointer: str, signature: str
+) -> None:
+    forged = _put_by_hand(settings, _other_weights)
+    keys = {"signing_key": tmp_path / "forger/a.pem", "trusted_key": tmp_path / "forger/b.pem"}
+    signing.create_keys(settings=settings.model_copy(update=keys))
+    champion = json.loads(Path(settings.lake, "champion.json").read_text())
+    named = {**champion, "version": forged.name, "release": f"releases/{forged.name}", "digest": "2" * 64}
+    named["sequence"] += 1
+    if pointer == "challenger.json":
+        del named["fallback"]
+        named |= {"champion": champion["sequence"], "share": 0.9, "since": "2026-03-08T00:00:00Z", "config": {}}
+    if signature == "none":
+        named["signature"] = None
+    elif signature == "the forger's":
+        named["signature"] = signing.sign(json.dumps(named).encode(), keys["signing_key"])
+    Path(settings.lake, pointer).write_text(json.dumps(named))
+
+    with pytest.raises(SignatureError, match=pointer):
+        read_named(settings)
+
+
+def test_a_forged_folder_in_the_place_of_the_champions_is_not_served(settings: Settings) -> None:
+    (release,) = Path(settings.lake).glob("releases/*")
+
+    _other_weights(release)
+
+    with pytest.raises(SignatureError, match="release"):
+        read_named(settings)
+
+
+def test_a_release_that_was_registered_in_mlflow_by_hand_is_not_served(settings: Settings) -> None:
+    before = _open(settings).version
+    forged = _put_by_hand(settings, _other_weights)
+    store = f"sqlite:///{settings.home}/mlflow.db"
+    client = MlflowClient(tracking_uri=store, registry_uri=store)
+    made = client.create_model_version("shop-assistant", source=forged.as_uri(), tags={"artifact_digest": "2" * 64})
+    client.set_registered_model_alias("shop-assistant", "champion", made.version)
+    client.set_registered_model_alias("shop-assistant", "challenger", made.version)
+
+    found = read_named(settings.model_copy(update={"tracking_uri": store}))
+
+    assert client.get_model_version_by_alias("shop-assistant", "champion").source == forged.as_uri()
+    assert (found.champion.record.version, found.challenger) == (before, None)
+    assert _open(settings).version == before

@@ -6,6 +6,7 @@ from typing import Annotated
 import structlog
 from cyclopts import App, Parameter
 
+from llmops import audit
 from llmops.governance.access import keys
 from llmops.governance.access.identity import Allowance
 from llmops.governance.access.keystore import KeyRecord, KeyStore
@@ -42,14 +43,16 @@ def create_key(
         Tokens a day, of prompts and answers together; the service's default, if not given.
     """
     now = datetime.now(UTC)
-    key = keys.create(
-        KeyStore(settings.access_keys),
-        role=role,
-        subject=subject,
-        now=now,
-        lifetime_days=expires_days,
-        allowance=Allowance(requests_per_minute, tokens_per_day),
-    )
+    with audit.recorded("create-key", f"{role.value} {subject}", settings) as outcome:
+        key = keys.create(
+            KeyStore(settings.access_keys),
+            role=role,
+            subject=subject,
+            now=now,
+            lifetime_days=expires_days,
+            allowance=Allowance(requests_per_minute, tokens_per_day),
+        )
+        outcome.detail = f"key {key.split('_')[1]}"
     log.info("key.created", key=key.split("_")[1], role=role.value, days=expires_days)
     return key
 
@@ -71,7 +74,8 @@ def revoke_key(key_id: str, *, settings: Annotated[Settings, Parameter(parse=Fal
     key_id
         The id, as `list-keys` shows it: the part of the key between its underscores.
     """
-    KeyStore(settings.access_keys).revoke(key_id, datetime.now(UTC))
+    with audit.recorded("revoke-key", key_id, settings):
+        KeyStore(settings.access_keys).revoke(key_id, datetime.now(UTC))
     log.info("key.revoked", key=key_id)
     return f"revoked {key_id}"
 

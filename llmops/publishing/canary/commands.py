@@ -8,6 +8,7 @@ from typing import Annotated
 import structlog
 from cyclopts import App, Parameter
 
+from llmops import audit
 from llmops.errors import NotYet, Refused
 from llmops.publishing import releases
 from llmops.publishing.canary import controller, decisions, table, trials
@@ -31,6 +32,12 @@ def start(release: str, *, config: CanaryConfig, settings: SettingsGiven) -> str
     release
         Its version, or its folder in the lake.
     """
+    with audit.recorded("canary-start", release, settings) as outcome:
+        outcome.detail = _start(release, config, settings)
+    return outcome.detail
+
+
+def _start(release: str, config: CanaryConfig, settings: Settings) -> str:
     champion = releases.read_champion(settings.lake, settings.trusted_key)
     if champion is None:
         raise Refused(f"{settings.lake}: no champion to compare with; the first release is published without a canary")
@@ -93,6 +100,12 @@ def show(*, settings: SettingsGiven) -> str:
 @app.command
 def stop(*, settings: SettingsGiven) -> str:
     """End the trial; the champion answers everybody again."""
+    with audit.recorded("canary-stop", settings.lake, settings) as outcome:
+        outcome.detail = _stop(settings)
+    return outcome.detail
+
+
+def _stop(settings: Settings) -> str:
     trial = trials.find(settings)
     if trial is None:
         raise Refused(f"no canary is under way{_last(settings)}")

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from llmops import audit
 from llmops.errors import NotYet
 from llmops.monitoring import service_log
 from llmops.publishing import pointers, releases
@@ -79,12 +80,15 @@ def _is_over_time(trial: Trial, now: datetime) -> bool:
 def act(found: Look, settings: Settings) -> str:
     """Do what a look says; one line about it. Raises NotYet when the trial goes on, with the same line."""
     _require_unchanged(found.trial, settings)
-    if found.verdict.decision == "promote":
-        return _promote(found, settings)
     if found.is_final:
-        return _end(found, settings)
+        end = _promote if found.verdict.decision == "promote" else _end
+        with audit.recorded(f"canary-{found.verdict.decision}", found.trial.pointer.version, settings) as outcome:
+            outcome.detail = end(found, settings)
+        return outcome.detail
     if found.verdict.decision == "ramp":
-        trials.set_share(found.trial, found.verdict.share, settings)
+        with audit.recorded("canary-ramp", found.trial.pointer.version, settings) as outcome:
+            trials.set_share(found.trial, found.verdict.share, settings)
+            outcome.detail = f"answers {found.verdict.share:.0%} of users"
         log.info("canary.ramped", version=found.trial.pointer.version, share=found.verdict.share)
     raise NotYet(_line(found, f"answers {found.verdict.share:.0%} of users"))
 

@@ -8,11 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from llmops import signing
 from llmops.errors import RevokedKeyError
 from llmops.governance.access import keys
 from llmops.governance.access.identity import Allowance
 from llmops.governance.access.keystore import KeyStore
 from llmops.governance.access.roles import Role
+from llmops.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _keys(tmp_path: Path) -> None:
+    """Those that sign the audit log: nothing is done that it does not record."""
+    signing.create_keys(settings=Settings(home=tmp_path))
+
 
 LLMOPS = str(Path(sys.executable).with_name("llmops"))
 

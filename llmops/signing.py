@@ -1,4 +1,4 @@
-"""Ed25519 signatures (RFC 8032) over releases and over the pointer to the champion.
+"""Ed25519 signatures (RFC 8032): over releases, decisions and approvals, the pointer to the champion, audit entries.
 
 What is signed is canonical JSON behind a line that names its kind, so that a signature on one kind never passes for
 another. Outside a manifest's signature stand the signature itself and `uri`, which says where the lake is mounted
@@ -30,6 +30,7 @@ from llmops.manifest import Manifest
 from llmops.settings import Settings
 
 _MANIFEST_KIND = b"llmops release manifest\n"
+_SIGNED = {"publish": "release", "gate": "decision", "approve": "approval"}
 
 
 def create_keys(*, settings: Annotated[Settings, Parameter(parse=False)]) -> str:
@@ -67,17 +68,19 @@ def sign(data: bytes, signing_key: Path) -> str:
     return base64.b64encode(_read_private(signing_key).sign(data)).decode()
 
 
-def verify(data: bytes, signature: str | None, trusted_key: Path, what: str) -> None:
+def verify(
+    data: bytes, signature: str | None, trusted_key: Path, what: str, remedy: str = "run `llmops publish` again"
+) -> None:
     """Check a signature made by `sign`; `what` names the signed thing in the SignatureError that is raised."""
     if signature is None:
-        raise SignatureError(f"{what}: not signed; only what `llmops publish` signed is served")
+        raise SignatureError(f"{what}: not signed; {remedy}")
     key = _read_public(trusted_key)
     try:
         key.verify(base64.b64decode(signature, validate=True), data)
     except (InvalidSignature, ValueError) as error:
         raise SignatureError(
             f"{what}: does not verify against {trusted_key}: changed after signing, or signed with another key; "
-            "publish it again, or install the public key that belongs to its signer"
+            f"{remedy}, or install the public key that belongs to its signer"
         ) from error
 
 
@@ -88,11 +91,14 @@ def sign_manifest(manifest: Manifest, signing_key: Path) -> str:
 
 def verify_manifest(manifest: Manifest, trusted_key: Path) -> None:
     """Raise SignatureError unless the manifest is as `sign_manifest` saw it."""
-    verify(_signed_part(manifest), manifest.signature, trusted_key, f"release {manifest.uri}")
+    what = f"{_SIGNED.get(manifest.stage, manifest.stage)} {manifest.uri}"
+    remedy = f"run `llmops {manifest.stage}` again with --force"
+    verify(_signed_part(manifest), manifest.signature, trusted_key, what, remedy)
 
 
 def _signed_part(manifest: Manifest) -> bytes:
-    fields = manifest.model_dump(mode="json", exclude={"signature", "uri"})
+    absent = {"seals"} if manifest.seals is None else set()  # releases were signed before there were any
+    fields = manifest.model_dump(mode="json", exclude={"signature", "uri", *absent})
     return _MANIFEST_KIND + digests.canonical_json(fields)
 
 

@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from llmops import signing
 from llmops.errors import ConfigurationError, SignatureError
-from llmops.publishing import signing
 from llmops.settings import Settings
 
 
