@@ -165,7 +165,14 @@ def ask_for_approval(described_by: str) -> HITLOperator:
         subject=f"{{{{ asked(ti.xcom_pull(task_ids='{described_by}'), 'subject') }}}}",
         body=f"{{{{ asked(ti.xcom_pull(task_ids='{described_by}'), 'body') }}}}",
         options=["Approve", "Reject"],
-        params={"note": Param("", type="string", maxLength=2000, description="Why; it is kept with the release")},
+        params={
+            "note": Param(
+                None,
+                type=["null", "string"],
+                maxLength=2000,
+                description="Why, if you like; kept with the release",
+            )
+        },
         response_timeout=APPROVAL_PATIENCE,
         retries=0,  # who did not answer is not asked again
     )
