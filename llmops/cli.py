@@ -63,6 +63,11 @@ _TOOLS = {
     ),
     "generate-batch": ("serving.batch:generate_batch", "Answer a table of questions with the champion."),
     "show-champion": ("llmops.publishing.releases:show_champion", "Show what is served, after verifying it."),
+    "make-screening-corpus": (
+        "llmops.screening.stage:make_screening_corpus",
+        "Gather labelled texts for the screen of injection: generated, and public sets by path.",
+    ),
+    "train-screen": ("llmops.screening.stage:train_screen", "Train the classifier of the screen of injection."),
     "rollback": ("llmops.publishing.rollback:rollback", "Make the champion of before the champion again."),
     "show-customer": ("llmops.features.online:show_customer", "Show what the service knows of a customer's orders."),
     "show-interactions": (
@@ -79,6 +84,7 @@ for _group, _commands in ((_PIPELINE, _STAGES), (_BESIDE, _TOOLS)):
         app.command(_target, name=_name, help=_help, group=_group, sort_key=_place)
 app.command("llmops.quarantine:app", name="quarantine", help="Look at rows that were set aside.", group=_BESIDE)
 app.command("llmops.governance.access.commands:app", name="access", help="Keys of the service.", group=_BESIDE)
+app.command("llmops.guards.commands:app", name="guard", help="Ask the guards about texts.", group=_BESIDE)
 app.command(
     "llmops.publishing.canary.commands:app",
     name="canary",

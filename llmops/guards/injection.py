@@ -16,44 +16,73 @@ How well it works, measured with `screen` on public data at `THRESHOLD`:
 So it is one layer of several and a weak one; it does not prevent injection, nothing does.
 """
 
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from llmops.guards import disguises, phrases, views
+from llmops.guards import classifier, disguises, phrases, views
 
 THRESHOLD = 0.5
 """Scores from here on are flagged."""
+SURE = -math.log(1 - 0.85)
+"""Evidence of rules that flags alone: the classifier outvotes weak rules, not a strong one or several."""
+_LEARNED = "learned"
+_FAR = 700.0  # logits; exp overflows at 710
 
 
 @dataclass(frozen=True, slots=True)
 class Screening:
-    """What the rules say about a text."""
+    """What rules and classifier say about a text."""
 
     score: float
     """0 to 1. Comparable among texts, no probability."""
     is_flagged: bool
     rules: tuple[str, ...]
-    """Names of the rules that matched, sorted; behind a colon the disguise it was found under: `override:base64`."""
+    """Names of the rules that matched, sorted, and `learned` if the classifier alone would flag; behind a colon the
+    disguise it was found under: `override:base64`."""
 
 
 def screen(text: str) -> Screening:
     """Whether a text looks like an attempt to take the model over. Linear in its length; never raises."""
+    model = classifier.shipped()
+    readings = list(disguises.readings(text))
+    matched = _matched(readings)
+    learned = {_named(_LEARNED, name): classifier.evidence(readable, model) for name, readable in readings}
+    told_by_rules = _together(matched)
+    evidence = max(learned.values()) + model.rules * told_by_rules
+    if told_by_rules:
+        evidence = max(evidence, model.threshold + model.rules * (told_by_rules - SURE))
+    score = round(1 / (1 + math.exp(min(model.threshold - evidence, _FAR))), 4)
+    told = [name for name, logit in learned.items() if logit >= model.threshold]
+    return Screening(score, score >= THRESHOLD, tuple(sorted([*matched, *told])))
+
+
+def rules_evidence(text: str) -> float:
+    """What the rules say about a text in all its readings: -ln of the doubt that is left, 0 where none matches."""
+    return _together(_matched(disguises.readings(text)))
+
+
+def _matched(readings: Iterable[tuple[str, str]]) -> dict[str, float]:
     weights: dict[str, float] = {}
-    for reading, readable in disguises.readings(text):
+    for reading, readable in readings:
         for name, weight in _matches(readable):
-            rule = name if reading == "plain" else f"{name}:{reading}"
+            rule = _named(name, reading)
             weights[rule] = max(weight, weights.get(rule, 0.0))
+    return weights
+
+
+def _together(weights: Mapping[str, float]) -> float:
     strongest: dict[str, float] = {}
     for rule, weight in weights.items():  # the same words in two readings count once
         name = rule.partition(":")[0]
         strongest[name] = max(weight, strongest.get(name, 0.0))
-    doubt = 1.0
-    for weight in strongest.values():
-        doubt *= 1 - weight
-    score = round(1 - doubt, 4)
-    return Screening(score, score >= THRESHOLD, tuple(sorted(weights)))
+    return -sum(math.log(1 - weight) for weight in strongest.values())
+
+
+def _named(rule: str, reading: str) -> str:
+    return rule if reading == "plain" else f"{rule}:{reading}"
 
 
 def _vocabulary() -> tuple[dict[str, str], dict[str, list[tuple[str, str]]]]:
