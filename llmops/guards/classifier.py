@@ -6,6 +6,7 @@ windows of any length compare; that of a text is its strongest window's, so an o
 does alone. Windows overlap by half and do not cross pieces of 32,768 characters.
 """
 
+import hashlib
 import io
 import json
 from dataclasses import dataclass
@@ -59,7 +60,17 @@ class Weights:
 @cache
 def shipped() -> Weights:
     """The weights that come with the package."""
-    return Weights.from_bytes((resources.files("llmops.guards") / "weights" / "injection.npz").read_bytes())
+    return Weights.from_bytes(_shipped_bytes())
+
+
+@cache
+def shipped_digest() -> str:
+    """SHA-256 of the file that they are in."""
+    return hashlib.sha256(_shipped_bytes()).hexdigest()
+
+
+def _shipped_bytes() -> bytes:
+    return (resources.files("llmops.guards") / "weights" / "injection.npz").read_bytes()
 
 
 def evidence(folded: str, model: Weights) -> float:

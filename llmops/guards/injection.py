@@ -1,17 +1,18 @@
 """Screens what people send for attempts to take the model over: override, leak, role-play, exfiltration, markers.
 
-Rules on the text and on what is left of it without its disguises (`guards.disguises`): encodings, look-alike letters,
-leetspeak, letters apart. English, German, French, Spanish, Russian and Chinese; some words of Italian, Portuguese and
-Croatian.
+Rules (`guards.phrases`) and a classifier (`guards.classifier`), both on the text and on what is left of it without its
+disguises (`guards.disguises`): encodings, look-alike letters, leetspeak, letters apart. The score joins them; a strong
+rule flags alone, a weak one can be outvoted. English, German, French, Spanish, Russian and Chinese, some of other
+languages.
 
-How well it works, measured with `screen` on public data at `THRESHOLD`:
+How well it works, at `THRESHOLD` (what was trained on and every source in `weights/injection.md`):
 
-- Customers: 0 of 12,275 messages flagged (1,644 of Bitext, 10,003 of Banking77, 628 of the sample shop), so at most
-  0.03 % (95 %, rule of three), nearly all of them English; 2 of 2,400 chat lines of programmers, 0 of 343 benign
-  prompts of deepset's set, 0 of 50 e-mails of BIPIA.
-- Attacks: 97 of 203 of deepset's (0.48), which the rules were written in sight of, so this is a development figure. By
-  authors that nobody has read, expect about 0.2, as rules-only libraries reach. 0 of 75 of BIPIA's instructions: they
-  are ordinary requests in the wrong place, and nothing in their words tells.
+- Attacks by authors that nothing here was trained on: 0.76 to 1.00 flagged in seven of nine sources in English, 0.64 in
+  52 of many languages, 0 of 8 that hide a harmful question in a table or a puzzle. Some of these figures were looked at
+  while the grammars grew, so they are development figures; 30 of a source that was not: 30 flagged.
+- Benign prompts full of an attack's words, by others: 1 of 176 flagged. Ordinary texts by others: 5 of 1,704.
+- In disguise, 400 attacks in English: 0.84 to 0.85, where 0.85 is found in plain.
+- Ordinary requests in the wrong place, such as the attacks of BIPIA, are not found: nothing in their words tells.
 
 So it is one layer of several and a weak one; it does not prevent injection, nothing does.
 """
@@ -49,7 +50,10 @@ def screen(text: str) -> Screening:
     model = classifier.shipped()
     readings = list(disguises.readings(text))
     matched = _matched(readings)
-    learned = {_named(_LEARNED, name): classifier.evidence(readable, model) for name, readable in readings}
+    learned: dict[str, float] = {}
+    for reading, readable in readings:  # several may have one name
+        rule = _named(_LEARNED, reading)
+        learned[rule] = max(classifier.evidence(readable, model), learned.get(rule, -math.inf))
     told_by_rules = _together(matched)
     evidence = max(learned.values()) + model.rules * told_by_rules
     if told_by_rules:

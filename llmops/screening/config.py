@@ -30,10 +30,10 @@ class TrainScreenConfig(StageConfig):
     """Texts of the corpus that an n-gram must stand in; a rarer one weighs nothing, like one that was never seen."""
     inverse_regularisation: float = Field(30.0, gt=0)
     """C of the logistic regression: larger trusts the corpus more."""
-    folds: int = Field(6, ge=2)
+    folds: int = Field(5, ge=2)
     """Models that are trained besides, each without some templates and sources, to score those: they set the threshold
     and the worth of the rules."""
     false_positive_rate: float = Field(0.01, gt=0, lt=0.5)
     """Share of ordinary texts that the model has not seen that may be flagged."""
-    false_positive_rate_of_hard: float = Field(0.07, gt=0, lt=0.5)
+    false_positive_rate_of_hard: float = Field(0.05, gt=0, lt=0.5)
     """The same of benign texts full of an attack's words, of templates that the model has not seen."""

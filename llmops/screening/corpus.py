@@ -1,7 +1,8 @@
 """Labelled texts to train the injection screen on: generated from grammars, and read from public data by path.
 
-Public data is a folder of the sets that `llmops/guards/weights/injection.md` lists; what it lacks is left out. All of it but deepset's set is
-benign. Its attacks of BIPIA are not used: they are ordinary requests in the wrong place, and would be labelled wrong.
+Public data is a folder of the sets that `llmops/guards/weights/injection.md` lists; what it lacks is left out. All of
+it but deepset's set is benign. BIPIA's attacks are not used: they are ordinary requests in the wrong place, and would
+be labelled wrong.
 """
 
 import ast
@@ -105,7 +106,7 @@ def is_long_enough(item: Text) -> bool:
 
 
 def _json_lines(file: Path) -> Iterator[dict[str, Any]]:
-    for line in file.read_text(encoding="utf-8").splitlines():
+    for line in file.read_bytes().splitlines():  # of bytes, since text has other line ends, such as U+2028
         yield json.loads(line)
 
 

@@ -1,4 +1,4 @@
-"""`llmops make-screening-corpus` and `llmops train-screen`: the injection screen's classifier and what it learns from."""
+"""`llmops make-screening-corpus` and `llmops train-screen`: the classifier of the injection screen, its texts."""
 
 import json
 from collections import defaultdict

@@ -40,10 +40,8 @@ def test_lines_go_in_and_scores_come_out(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from llmops.cli import main; main()", "guard", "injection"]
     env = {**os.environ, "LLMOPS_HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
 
-    from_file = subprocess.run([*command, str(lines)], env=env, capture_output=True, check=True)  # noqa: S603
-    from_stdin = subprocess.run(  # noqa: S603
-        command, env=env, input=lines.read_bytes(), capture_output=True, check=True
-    )
+    from_file = subprocess.run([*command, str(lines)], env=env, capture_output=True, check=True)
+    from_stdin = subprocess.run(command, env=env, input=lines.read_bytes(), capture_output=True, check=True)
 
     rows = [json.loads(line) for line in from_file.stdout.splitlines()]
     assert from_stdin.stdout == from_file.stdout
@@ -61,7 +59,7 @@ def test_line_of_another_form_is_named(line: bytes, tmp_path: Path) -> None:
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="none.jsonl: No such file"):
+    with pytest.raises(ConfigurationError, match=r"none\.jsonl: No such file"):
         score_injection(tmp_path / "none.jsonl")
 
 
@@ -84,5 +82,5 @@ def test_heavier_model_is_asked_as_well(heavy: str, tmp_path: Path) -> None:
 
 def test_scorer_that_is_none_is_refused(heavy: str) -> None:
     for name in ("no_such_module:score", f"{heavy}:missing", "", f"{heavy}:TEXT"):
-        with pytest.raises(ConfigurationError, match="name one as package.module:function"):
+        with pytest.raises(ConfigurationError, match=r"name one as package\.module:function"):
             scorers.named(name)
