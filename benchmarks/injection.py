@@ -2,7 +2,7 @@
 
 1. Recall of each source of attacks at 1 % false positives, with 95 % intervals (Wilson), and at the shipped threshold.
 2. Benign texts full of an attack's words: share that is not flagged.
-3. The same attacks in disguise: base64, hex, rot13, leetspeak, look-alikes, zero-width, letters apart, full width.
+3. The same attacks in disguise (`DISGUISES`).
 4. CPU time of a text of 512 tokens, 4.5 characters each, the 99th percentile.
 
 Without `--data` the sources are those that tests hold: attacks by family, customers with the same words, the chats of
@@ -53,6 +53,7 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "look-alikes": lambda text: text.translate(_ALIKE),
     "zero-width": "\u200b".join,
     "letters apart": lambda text: "  ".join(" ".join(word) for word in text.split()),
+    "tags": lambda text: "".join(chr(0xE0000 + ord(sign)) if " " <= sign <= "~" else sign for sign in text),
     "full width": lambda text: "".join(chr(ord(sign) + 0xFEE0) if "!" <= sign <= "~" else sign for sign in text),
 }
 

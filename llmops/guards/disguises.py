@@ -17,6 +17,8 @@ _BASE64 = re.compile(
 )
 _HEX = re.compile(r"(?:(?:0x|\\x|%)?[0-9A-Fa-f]{2}[ ,:]?){8,}+")
 _ESCAPE = re.compile(r"&#(?:[xX]([0-9A-Fa-f]{1,6})|([0-9]{1,7}));?|\\u\{?([0-9A-Fa-f]{4,6})\}?")
+_TAGS = re.compile("[\U000e0020-\U000e007e]+")  # invisible copies of ASCII (Unicode, "Tags"), which models read
+_TAG_BASE = 0xE0000
 _BINARY = re.compile(r"(?:[01]{8} ?){6,}+")
 _SPACED = re.compile(r"(?<!\w)\w(?:[ ._*|/-]\w)++(?!\w)")  # where a long run shows that letters stand apart
 _LONG_SPACED = re.compile(r"(?<!\w)\w(?:[ ._*|/-]\w){4,}+(?!\w)")
@@ -67,6 +69,8 @@ def _decoded(text: str, depth: int) -> Iterator[tuple[str, str]]:
             yield name, views.folded(inner)
             if depth > 1:
                 yield from _decoded(inner, depth - 1)
+    if tags := _TAGS.findall(text):
+        yield "tags", views.folded("\n".join("".join(chr(ord(tag) - _TAG_BASE) for tag in run) for run in tags))
     unescaped = _ESCAPE.sub(_unescaped, text)
     if unescaped != text:
         yield "escapes", views.folded(unescaped)

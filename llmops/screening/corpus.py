@@ -58,7 +58,7 @@ def grammars_digest() -> str:
 
 
 def documentation() -> Iterator[Text]:
-    """Python's own documentation and docstrings, and what Airflow's interface says in 22 languages: ordinary text."""
+    """Ordinary text: Python's documentation and docstrings, and what Airflow's interface says in its languages."""
     for topic, page in pydoc_data.topics.topics.items():
         for paragraph in _PARAGRAPH.split(page):
             yield Text("python-topics", f"topic {topic}", False, paragraph)
