@@ -45,4 +45,4 @@ lock: setup  ## Resolve the locks anew: requirements.lock from pyproject.toml, t
 
 bench: setup  ## Run a benchmark against its peer: make bench NAME=quickstart
 	@test -f 'benchmarks/$(NAME).py' || { echo "no such benchmark: '$(NAME)'; there are: $$(cd benchmarks && ls *.py | sed 's/\.py//' | xargs)"; exit 2; }
-	@$(PYTHON) -m 'benchmarks.$(NAME)'
+	@$(PYTHON) -m 'benchmarks.$(NAME)' $(ARGS)

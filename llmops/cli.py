@@ -65,6 +65,11 @@ _TOOLS = {
     "generate-batch": ("serving.batch:generate_batch", "Answer a table of questions with the champion."),
     "metrics": ("llmops.evaluation.metrics:compute_metrics", "Compute metrics on JSON lines of predictions."),
     "show-champion": ("llmops.publishing.releases:show_champion", "Show what is served, after verifying it."),
+    "make-screening-corpus": (
+        "llmops.screening.stage:make_screening_corpus",
+        "Gather labelled texts for the screen of injection: generated, and public sets by path.",
+    ),
+    "train-screen": ("llmops.screening.stage:train_screen", "Train the classifier of the screen of injection."),
     "rollback": ("llmops.publishing.rollback:rollback", "Make the champion of before the champion again."),
     "describe-decision": (
         "llmops.governance.approval:describe_decision",
@@ -88,6 +93,7 @@ for _group, _commands in ((_PIPELINE, _STAGES), (_BESIDE, _TOOLS)):
 app.command("llmops.quarantine:app", name="quarantine", help="Look at rows that were set aside.", group=_BESIDE)
 app.command("llmops.governance.audit:app", name="audit", help="The log of privileged actions.", group=_BESIDE)
 app.command("llmops.governance.access.commands:app", name="access", help="Keys of the service.", group=_BESIDE)
+app.command("llmops.guards.commands:app", name="guard", help="Ask the guards about texts.", group=_BESIDE)
 app.command(
     "llmops.publishing.canary.commands:app",
     name="canary",

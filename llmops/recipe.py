@@ -20,6 +20,7 @@ from llmops.monitoring.interactions.config import StoreInteractionsConfig
 from llmops.publishing.canary.config import CanaryConfig
 from llmops.publishing.config import PublishConfig
 from llmops.redaction.config import RedactConfig
+from llmops.screening.config import ScreeningCorpusConfig, TrainScreenConfig
 from llmops.splitting.config import SplitConfig
 from llmops.tokenization.config import TokenizeConfig
 from llmops.training.config import FinetuneConfig
@@ -47,6 +48,8 @@ class Recipe(BaseModel):
     publish: PublishConfig = PublishConfig()
     canary: CanaryConfig = CanaryConfig()
     store_interactions: StoreInteractionsConfig = StoreInteractionsConfig()
+    make_screening_corpus: ScreeningCorpusConfig = ScreeningCorpusConfig()
+    train_screen: TrainScreenConfig = TrainScreenConfig()
 
     @model_validator(mode="after")
     def _check_order_sources(self) -> Self:

@@ -84,6 +84,16 @@ ANSWERS = pa.schema(
     ]
 )
 
+SCREENING = pa.schema(
+    [
+        *_ROW,
+        pa.field("source", pa.string(), nullable=False),  # grammar and family, or a public set
+        pa.field("group", pa.string(), nullable=False),  # texts that are much alike: of one template, one document
+        pa.field("is_attack", pa.bool_(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+    ]
+)
+
 TOKENS = pa.schema(
     [
         *_ROW,

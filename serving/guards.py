@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 import structlog
 
-from llmops.guards.injection import screen
+from llmops.guards import scorers
+from llmops.guards.injection import THRESHOLD, screen
 from llmops.guards.output import OutputFilter, OutputPolicy
 from serving.errors import ServiceError
 from serving.settings import ServingSettings
@@ -21,6 +22,7 @@ class Guards:
 
     def __init__(self, settings: ServingSettings) -> None:
         self._refuses = settings.input_guard == "refuse"
+        self._scorer = scorers.named(settings.injection_scorer) if settings.injection_scorer else None
         self._policy = OutputPolicy(
             allowed_hosts=settings.allowed_hosts,
             allowed_values=settings.allowed_values,
@@ -29,8 +31,8 @@ class Guards:
 
     async def screen(self, texts: Sequence[str]) -> list[str]:
         """Names of the rules that texts break, for the log. Raises ServiceError when that refuses the request."""
-        if sum(len(text) for text in texts) > _SCREENED_IN_LINE:
-            found = await asyncio.to_thread(_screen_all, texts)
+        if self._scorer or sum(len(text) for text in texts) > _SCREENED_IN_LINE:
+            found = await asyncio.to_thread(_screen_all, texts, self._scorer)
         else:
             found = _screen_all(texts)
         if found and self._refuses:
@@ -62,11 +64,16 @@ class AnswerFilter:
             return shown + self._output.finish() if is_last else shown
 
 
-def _screen_all(texts: Sequence[str]) -> list[str]:
+def _screen_all(texts: Sequence[str], scorer: scorers.Scorer | None = None) -> list[str]:
     with _failing_closed():
-        return sorted(
-            {rule for text in texts for screening in [screen(text)] if screening.is_flagged for rule in screening.rules}
-        )
+        found: set[str] = set()
+        for text in texts:
+            screening = screen(text)
+            if screening.is_flagged:
+                found.update(screening.rules or ["together"])
+            if scorer and not scorer(text) < THRESHOLD:  # so that NaN counts as flagged
+                found.add("scorer")
+        return sorted(found)
 
 
 @contextmanager

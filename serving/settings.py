@@ -63,6 +63,9 @@ class ServingSettings(BaseSettings):
     input_guard: Literal["refuse", "log"] = "refuse"
     """What happens to a request whose text reads like an attempt to take the model over: it is refused, or answered and
     noted in the log."""
+    injection_scorer: str | None = None
+    """A heavier model that is asked about each text as well, as `package.module:function`: it takes a text and gives
+    a score of 0 to 1, from 0.5 on an attempt to take the model over. One that fails lets nothing through."""
     allowed_hosts: frozenset[str] = frozenset()
     """Hosts that links in answers may lead to, as a JSON list; other links are broken."""
     allowed_values: frozenset[str] = frozenset()

@@ -88,9 +88,31 @@ def encode_answer(tokenizer: Any, answer: str) -> list[int]:
 
 
 def _break_up(text: str, tokenizer: Any) -> str:
-    """Put a space after the first character of every control token that stands in the text."""
+    """Put a space after the first character of every control token that stands in the text; drop those in disguise."""
     pattern = _control_tokens(tokenizer, len(tokenizer))
-    return pattern.sub(lambda match: f"{match.group()[0]} {match.group()[1:]}", text) if pattern else text
+    if pattern is None:
+        return text
+    text = pattern.sub(lambda match: f"{match.group()[0]} {match.group()[1:]}", text)
+    return _without_disguised(text, tokenizer) if _is_normalising(tokenizer) else text
+
+
+def _is_normalising(tokenizer: Any) -> bool:
+    """Whether tokens are looked for in another spelling of the text: full width, zero width or case may hide them."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    return backend is not None and backend.normalizer is not None
+
+
+def _without_disguised(text: str, tokenizer: Any) -> str:
+    """The text without what its normalised form reads as control tokens; each round is shorter, so it ends."""
+    control = {*tokenizer.all_special_ids, *tokenizer.get_added_vocab().values()}
+    while True:
+        encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        places = zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
+        spans = [span for token, span in places if token in control and span[0] < span[1]]
+        if not spans:
+            return text
+        for start, end in reversed(spans):
+            text = text[:start] + text[end:]
 
 
 @lru_cache(maxsize=4)

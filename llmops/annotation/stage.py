@@ -9,9 +9,12 @@ from llmops import artifacts, digests, schemas
 from llmops.annotation import prompts
 from llmops.annotation.config import AnnotateConfig
 from llmops.annotation.contexts import Knowledge, Question, match
+from llmops.guards import classifier
+from llmops.guards.injection import screen
 from llmops.manifest import Manifest
 
-STAGE, VERSION = "annotate", 2
+STAGE, VERSION = "annotate", 3
+_TEXTS = ("question", "answer", "text")
 _NOT_WORD = re.compile(r"[\W_]+")
 Row = dict[str, Any]
 
@@ -20,14 +23,26 @@ def annotate_rows(clean: str, target: str, *, config: AnnotateConfig) -> Manifes
     """Make examples (`schemas.EXAMPLE`) in `target` out of the rows of `clean` (`schemas.CLEAN`).
 
     A row with question and answer becomes a pair, with the best matching knowledge row as its context and second
-    parent. Knowledge that matches no question stays as a context row.
+    parent. Knowledge that matches no question stays as a context row. A row that reads like an attempt to take a model
+    over is set aside or counted, as `config.injections` says; the screen's weights count as an input.
     """
     source = artifacts.read(clean, stage="clean")
-    attempt = artifacts.begin(target, stage=STAGE, version=VERSION, config=config, inputs=[source])
+    attempt = artifacts.begin(
+        target,
+        stage=STAGE,
+        version=VERSION,
+        config=config,
+        inputs=[source],
+        depends_on={"injection_screen": classifier.shipped_digest()},
+    )
     if attempt.committed:
         return attempt.committed
     rows = artifacts.read_table(source).to_pylist()
-    examples = make_examples(rows, config)
+    suspects = find_injections(rows)
+    is_kept = config.injections == "count"
+    examples = make_examples([row for row in rows if is_kept or row["row_id"] not in suspects], config)
+    if not is_kept:
+        attempt.set_aside([_reason(row, suspects[row["row_id"]]) for row in rows if row["row_id"] in suspects])
     attempt.write_table(pa.Table.from_pylist(examples, schema=schemas.EXAMPLE), schemas.EXAMPLE)
     pairs = [example for example in examples if example["is_pair"]]
     return attempt.commit(
@@ -36,8 +51,25 @@ def annotate_rows(clean: str, target: str, *, config: AnnotateConfig) -> Manifes
             "pairs": len(pairs),
             "pairs_with_context": sum(1 for example in pairs if example["context"]),
             "context_rows": len(examples) - len(pairs),
+            "injections": len(suspects),
         },
     )
+
+
+def find_injections(rows: list[Row]) -> dict[str, tuple[str, ...]]:
+    """Ids of the rows that hold an attempt to take a model over, in question, answer or text, with the rules broken."""
+    found: dict[str, tuple[str, ...]] = {}
+    for row in rows:
+        screenings = [screen(row[name]) for name in _TEXTS if row[name]]
+        if any(screening.is_flagged for screening in screenings):
+            rules = {rule for screening in screenings if screening.is_flagged for rule in screening.rules}
+            found[row["row_id"]] = tuple(sorted(rules))
+    return found
+
+
+def _reason(row: Row, rules: tuple[str, ...]) -> Row:
+    reason = f"reads like an attempt to take a model over ({', '.join(rules) or 'weak signs together'})"
+    return {"row_id": row["row_id"], "rule": "injection", "reason": reason, "uri": row["uri"]}
 
 
 def make_examples(rows: list[Row], config: AnnotateConfig) -> list[Row]:

@@ -17,16 +17,24 @@ _BASE64 = re.compile(
 )
 _HEX = re.compile(r"(?:(?:0x|\\x|%)?[0-9A-Fa-f]{2}[ ,:]?){8,}+")
 _ESCAPE = re.compile(r"&#(?:[xX]([0-9A-Fa-f]{1,6})|([0-9]{1,7}));?|\\u\{?([0-9A-Fa-f]{4,6})\}?")
+_TAGS = re.compile("[\U000e0020-\U000e007e]+")  # invisible copies of ASCII (Unicode, "Tags"), which models read
+_TAG_BASE = 0xE0000
 _BINARY = re.compile(r"(?:[01]{8} ?){6,}+")
-_SPACED = re.compile(r"(?<!\w)\w(?:[ ._*|/-]\w){2,}+(?!\w)")
+_SPACED = re.compile(r"(?<!\w)\w(?:[ ._*|/-]\w)++(?!\w)")  # where a long run shows that letters stand apart
 _LONG_SPACED = re.compile(r"(?<!\w)\w(?:[ ._*|/-]\w){4,}+(?!\w)")
-_LEET_RUN = re.compile(r"[a-z][013457@$!|]|[013457@$!|][a-z]")
+_BEFORE_SIGN = re.compile(r" (?=[.,;:!?')\]])")
+_LEET_RUN = re.compile(r"[a-z][013457@$!|]{1,3}[a-z]")
 _LEET = [str.maketrans("013457@$!|", letters) for letters in ("oieastasil", "oleastasll", "oleastasil")]
 _ROT13 = str.maketrans(
     dict(zip(map(chr, range(97, 123)), codecs.encode("abcdefghijklmnopqrstuvwxyz", "rot13"), strict=True))
 )
-# One of these stands in every English attempt that is worth the trouble of writing it backwards.
-_ENGLISH = ("instruction", "prompt", "system", "ignore", "disregard", "forget", "rules", "pretend", "password")
+# One of these stands in most attempts that are worth the trouble of writing them backwards or in rot13.
+_WORDS = (
+    *("instruction", "prompt", "system", "ignore", "disregard", "forget", "rules", "pretend", "password"),
+    *(" the ", " and ", " you ", " your ", " are ", " all ", " this ", " can ", " with ", " und ", " las ", " les "),
+)
+_WORDS_IN_ROT13 = tuple(word.translate(_ROT13) for word in _WORDS)
+_WORDS_BACKWARDS = tuple(word[::-1] for word in _WORDS)
 # Letters that look like Latin ones in most fonts (Unicode's confusables.txt, the lower-case ones that are in use).
 _LOOK_ALIKES = str.maketrans(
     "абвгеиѕіјкмнорсстухуһԁԛԝѵьαβγεηικνορτυχωϲϳⅼıɡɑοցհոսօզⲟ",
@@ -61,6 +69,8 @@ def _decoded(text: str, depth: int) -> Iterator[tuple[str, str]]:
             yield name, views.folded(inner)
             if depth > 1:
                 yield from _decoded(inner, depth - 1)
+    if tags := _TAGS.findall(text):
+        yield "tags", views.folded("\n".join("".join(chr(ord(tag) - _TAG_BASE) for tag in run) for run in tags))
     unescaped = _ESCAPE.sub(_unescaped, text)
     if unescaped != text:
         yield "escapes", views.folded(unescaped)
@@ -72,10 +82,11 @@ def _respelled(plain: str) -> Iterator[tuple[str, str]]:
     if _LEET_RUN.search(plain):
         yield from (("leetspeak", plain.translate(table)) for table in _LEET)
     if _LONG_SPACED.search(plain):
-        yield "spaced", _SPACED.sub(lambda run: run.group()[::2], plain)
-    if any(word.translate(_ROT13) in plain for word in _ENGLISH):
+        joined = _SPACED.sub(lambda run: run.group()[::2], plain)
+        yield "spaced", _BEFORE_SIGN.sub("", re.sub(r" {2,}", " ", joined))
+    if any(word in plain for word in _WORDS_IN_ROT13):
         yield "rot13", plain.translate(_ROT13)
-    if any(word[::-1] in plain for word in _ENGLISH):
+    if any(word in plain for word in _WORDS_BACKWARDS):
         yield "reversed", plain[::-1]
 
 

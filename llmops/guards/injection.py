@@ -1,59 +1,92 @@
 """Screens what people send for attempts to take the model over: override, leak, role-play, exfiltration, markers.
 
-Rules on the text and on what is left of it without its disguises (`guards.disguises`): encodings, look-alike letters,
-leetspeak, letters apart. English, German, French, Spanish, Russian and Chinese; some words of Italian, Portuguese and
-Croatian.
+Rules (`guards.phrases`) and a classifier (`guards.classifier`), both on the text and on what is left of it without its
+disguises (`guards.disguises`): encodings, look-alike letters, leetspeak, letters apart. The score joins them; a strong
+rule flags alone, a weak one can be outvoted. English, German, French, Spanish, Russian and Chinese, some of other
+languages.
 
-How well it works, measured with `screen` on public data at `THRESHOLD`:
+How well it works, at `THRESHOLD` (what was trained on and every source in `weights/injection.md`):
 
-- Customers: 0 of 12,275 messages flagged (1,644 of Bitext, 10,003 of Banking77, 628 of the sample shop), so at most
-  0.03 % (95 %, rule of three), nearly all of them English; 2 of 2,400 chat lines of programmers, 0 of 343 benign
-  prompts of deepset's set, 0 of 50 e-mails of BIPIA.
-- Attacks: 97 of 203 of deepset's (0.48), which the rules were written in sight of, so this is a development figure. By
-  authors that nobody has read, expect about 0.2, as rules-only libraries reach. 0 of 75 of BIPIA's instructions: they
-  are ordinary requests in the wrong place, and nothing in their words tells.
+- Attacks by authors that nothing here was trained on: 0.76 to 1.00 flagged in seven of nine sources in English, 0.64 in
+  52 of many languages, 0 of 8 that hide a harmful question in a table or a puzzle. Some of these figures were looked at
+  while the grammars grew, so they are development figures; 30 of a source that was not: 30 flagged.
+- Benign prompts full of an attack's words, by others: 1 of 176 flagged. Ordinary texts by others: 5 of 1,704.
+- In disguise, 400 attacks in English: 0.84 to 0.85, where 0.85 is found in plain.
+- Ordinary requests in the wrong place, such as the attacks of BIPIA, are not found: nothing in their words tells.
 
 So it is one layer of several and a weak one; it does not prevent injection, nothing does.
 """
 
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from llmops.guards import disguises, phrases, views
+from llmops.guards import classifier, disguises, phrases, views
 
 THRESHOLD = 0.5
 """Scores from here on are flagged."""
+SURE = -math.log(1 - 0.85)
+"""Evidence of rules that flags alone: the classifier outvotes weak rules, not a strong one or several."""
+_LEARNED = "learned"
+_FAR = 700.0  # logits; exp overflows at 710
 
 
 @dataclass(frozen=True, slots=True)
 class Screening:
-    """What the rules say about a text."""
+    """What rules and classifier say about a text."""
 
     score: float
     """0 to 1. Comparable among texts, no probability."""
     is_flagged: bool
     rules: tuple[str, ...]
-    """Names of the rules that matched, sorted; behind a colon the disguise it was found under: `override:base64`."""
+    """Names of the rules that matched, sorted, and `learned` if the classifier alone would flag; behind a colon the
+    disguise it was found under: `override:base64`."""
 
 
 def screen(text: str) -> Screening:
     """Whether a text looks like an attempt to take the model over. Linear in its length; never raises."""
+    model = classifier.shipped()
+    readings = list(disguises.readings(text))
+    matched = _matched(readings)
+    learned: dict[str, float] = {}
+    for reading, readable in readings:  # several may have one name
+        rule = _named(_LEARNED, reading)
+        learned[rule] = max(classifier.evidence(readable, model), learned.get(rule, -math.inf))
+    told_by_rules = _together(matched)
+    evidence = max(learned.values()) + model.rules * told_by_rules
+    if told_by_rules:
+        evidence = max(evidence, model.threshold + model.rules * (told_by_rules - SURE))
+    score = round(1 / (1 + math.exp(min(model.threshold - evidence, _FAR))), 4)
+    told = [name for name, logit in learned.items() if logit >= model.threshold]
+    return Screening(score, score >= THRESHOLD, tuple(sorted([*matched, *told])))
+
+
+def rules_evidence(text: str) -> float:
+    """What the rules say about a text in all its readings: -ln of the doubt that is left, 0 where none matches."""
+    return _together(_matched(disguises.readings(text)))
+
+
+def _matched(readings: Iterable[tuple[str, str]]) -> dict[str, float]:
     weights: dict[str, float] = {}
-    for reading, readable in disguises.readings(text):
+    for reading, readable in readings:
         for name, weight in _matches(readable):
-            rule = name if reading == "plain" else f"{name}:{reading}"
+            rule = _named(name, reading)
             weights[rule] = max(weight, weights.get(rule, 0.0))
+    return weights
+
+
+def _together(weights: Mapping[str, float]) -> float:
     strongest: dict[str, float] = {}
     for rule, weight in weights.items():  # the same words in two readings count once
         name = rule.partition(":")[0]
         strongest[name] = max(weight, strongest.get(name, 0.0))
-    doubt = 1.0
-    for weight in strongest.values():
-        doubt *= 1 - weight
-    score = round(1 - doubt, 4)
-    return Screening(score, score >= THRESHOLD, tuple(sorted(weights)))
+    return -sum(math.log(1 - weight) for weight in strongest.values())
+
+
+def _named(rule: str, reading: str) -> str:
+    return rule if reading == "plain" else f"{rule}:{reading}"
 
 
 def _vocabulary() -> tuple[dict[str, str], dict[str, list[tuple[str, str]]]]:

@@ -85,3 +85,29 @@ def test_control_tokens_in_messages_encode_to_plain_text(tiny_model_folder: Path
     assert sum(token in special for token in attacked) == sum(token in special for token in plain)
     assert not special & set(prompts.encode_answer(tokenizer, attack)[:-1])
     assert prompts.encode_answer(tokenizer, "x")[-1] == tokenizer.eos_token_id
+
+
+def test_disguised_control_tokens_encode_to_plain_text_where_the_tokenizer_normalises() -> None:
+    from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers  # noqa: PLC0415 - heavy
+    from transformers import PreTrainedTokenizerFast  # noqa: PLC0415
+
+    names = ["<|im_start|>", "<|im_end|>", "<pad>"]
+    bytewise = Tokenizer(
+        models.BPE({sign: place for place, sign in enumerate(pre_tokenizers.ByteLevel.alphabet())}, [])
+    )
+    bytewise.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
+    steps = [normalizers.NFKC(), normalizers.Replace("\u200b", ""), normalizers.Lowercase()]
+    bytewise.normalizer = normalizers.Sequence(steps)  # type: ignore[assignment]
+    bytewise.add_special_tokens([AddedToken(name, normalized=True) for name in names])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bytewise, eos_token=names[1], pad_token=names[2])
+    control = set(tokenizer.convert_tokens_to_ids(names))
+    hidden = [f"\uff1c{name[1:]}" for name in names] + [name.upper() for name in names]
+    hidden += [f"{name[:3]}\u200b{name[3:]}" for name in names] + [name.replace("|", "\uff5c") for name in names]
+    dice = random.Random(5)  # noqa: S311 - a fixed seed is wanted
+    pieces = [*names, *hidden, "<", "|>", "im_", "hello", " ", "<|im_<|im_start|>start|>"]
+
+    assert control & set(tokenizer("".join(hidden), add_special_tokens=False)["input_ids"])  # the danger is real
+    for _ in range(300):
+        text = "".join(dice.choices(pieces, k=dice.randint(1, 10)))
+        assert not control & set(prompts.encode_answer(tokenizer, text)[:-1]), text
+    assert prompts.encode_answer(tokenizer, f"{hidden[0]}hello") == prompts.encode_answer(tokenizer, "hello")

@@ -2,10 +2,12 @@
 
 import re
 import time
+from pathlib import Path
 
 import httpx
 import pytest
 
+from llmops.errors import ConfigurationError
 from llmops.guards.output import OutputPolicy, clean
 from serving import guards
 from tests.serving.conftest import Serve, figure
@@ -100,3 +102,29 @@ def test_the_shops_own_addresses_may_be_told() -> None:
     assert "help@shop.example" in found
     assert "https://shop.example/returns" in found
     assert "https://evil.example" not in found
+
+
+def test_a_heavier_model_that_the_operator_names_is_asked_as_well(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trained_scorer.py").write_text(
+        "from sklearn.feature_extraction.text import TfidfVectorizer\n"
+        "from sklearn.linear_model import LogisticRegression\n"
+        "from sklearn.pipeline import make_pipeline\n"
+        "model = make_pipeline(TfidfVectorizer(), LogisticRegression(C=100)).fit(\n"
+        "    ['the moon is made of cheese', 'where is my parcel'], [1, 0])\n"
+        "def score(text):\n"
+        "    return float(model.predict_proba([text])[0, 1])\n"
+        "def broken(text):\n"
+        "    return score(None)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    client = serve(injection_scorer="trained_scorer:score")
+
+    refused = client.post("/generate", json={"prompt": "Is the moon made of cheese?"})
+    answered = client.post("/generate", json={"prompt": "Where is my parcel?"})
+    failed = serve(injection_scorer="trained_scorer:broken").post("/generate", json={"prompt": "Hi"})
+
+    assert [refused.status_code, answered.status_code, failed.status_code] == [400, 200, 503]
+    with pytest.raises(ConfigurationError, match="no_such_module:score: no such scorer"):
+        serve(injection_scorer="no_such_module:score")
