@@ -112,12 +112,12 @@ with DAG(
 
     with TaskGroup("model", prefix_group_id=False, tooltip="All days up to this one, to a model"):
 
-        @task.short_circuit(retries=0)
+        @task.short_circuit
         def train_wanted(dag_run: shared.Run, params: dict[str, object]) -> bool:
             """End a run here that is about data only."""
             return shared.is_training_wanted(dag_run, params)
 
-        @task.short_circuit(retries=0)
+        @task.short_circuit
         def publish_allowed(dag_run: shared.Run) -> bool:
             """Keep every backfilled day away from the champion."""
             return not shared.is_backfill(dag_run)
