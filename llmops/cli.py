@@ -61,6 +61,10 @@ _TOOLS = {
         "llmops.publishing.signing:create_keys",
         "Create the keys that sign and verify releases and make pseudonyms.",
     ),
+    "erase": (
+        "llmops.governance.erasure.commands:erase",
+        "Erase a person from every store, for good, and leave a certificate.",
+    ),
     "generate-batch": ("serving.batch:generate_batch", "Answer a table of questions with the champion."),
     "show-champion": ("llmops.publishing.releases:show_champion", "Show what is served, after verifying it."),
     "rollback": ("llmops.publishing.rollback:rollback", "Make the champion of before the champion again."),
@@ -79,6 +83,9 @@ for _group, _commands in ((_PIPELINE, _STAGES), (_BESIDE, _TOOLS)):
         app.command(_target, name=_name, help=_help, group=_group, sort_key=_place)
 app.command("llmops.quarantine:app", name="quarantine", help="Look at rows that were set aside.", group=_BESIDE)
 app.command("llmops.governance.access.commands:app", name="access", help="Keys of the service.", group=_BESIDE)
+app.command(
+    "llmops.governance.erasure.commands:app", name="erasure", help="What erasures did and leave to do.", group=_BESIDE
+)
 app.command(
     "llmops.publishing.canary.commands:app",
     name="canary",
