@@ -76,6 +76,20 @@ def test_derived_rows_go_by_their_parents_wherever_their_own_ids_come_from(place
     }
 
 
+def test_rows_are_found_also_where_the_raw_day_was_collected_again_after_them(places: Places) -> None:
+    rows = [row("a", subject_id="C-1016"), row("b", subject_id="C-2")]
+    chunks = commit(places, "chunk", [row("a1", "a"), row("b1", "b")], commit(places, "collect", rows))
+    commit(places, "embed", [row("v1", "a1"), row("v2", "b1")], chunks)
+    with artifacts.recomputing():
+        commit(places, "collect", rows)
+    somebody = person()
+
+    lake.find(somebody, places)
+    lake.erase(somebody, places)
+
+    assert (ids(places, "chunk"), ids(places, "embed")) == (["b1"], ["v2"])
+
+
 def test_a_table_that_none_of_the_rows_reached_is_marked_and_keeps_its_files(places: Places) -> None:
     raw = commit(places, "collect", [row("a", subject_id="C-1016"), row("b", subject_id="C-2")])
     before = commit(places, "filter", [row("b")], raw)
