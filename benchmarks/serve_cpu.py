@@ -79,7 +79,9 @@ def read_questions(number: int) -> list[str]:
     """Questions of the sample shop's customers, out of its reviews and pages, some asked again for the number."""
     configs = recipe.load(Path("recipes/quickstart.toml"))
     day = date(2026, 11, 2)
-    raw = collect_sources("examples/shop", f"{FOLDER}/raw/ds={day}", config=configs.collect, day=day)
+    raw = collect_sources(
+        "examples/shop", f"{FOLDER}/raw/ds={day}", config=configs.collect, day=day, settings=Settings()
+    )
     rows = artifacts.read_table(raw, ["question"])["question"].to_pylist()
     distinct = sorted({row for row in rows if row and 20 < len(row) < 300})
     return [distinct[place % len(distinct)] for place in range(number)]

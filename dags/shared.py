@@ -135,14 +135,14 @@ def run_command(
     the log) skips the task and what follows it; the run still succeeds. `outlets` are told when it has succeeded.
     """
     return BashOperator(
-        task_id=command.replace("-", "_"),
+        task_id=command.replace("-", "_").replace(" ", "_"),
         bash_command=f"exec llmops {options}${{FORCE:+--force}} {command} {arguments}",
         env={
             "DAY": "{{ run_day(dag_run, params) }}",
             "LLMOPS_LAKE": LAKE,
             "LLMOPS_ACTOR": ACTOR,
             "LAKE": LAKE,
-            "FORCE": "{{ 'yes' if params.force else '' }}",
+            "FORCE": "{{ 'yes' if params.get('force') else '' }}",
             **variables,
         },
         append_env=True,

@@ -4,6 +4,9 @@ The only module that commits to the lake. A stage calls `begin`, returns `attemp
 already, writes files through the attempt, and ends with `attempt.commit(...)`. Until then nothing is visible; a killed
 attempt leaves files that no manifest names, which no reader opens.
 
+What an erasure takes out later keeps the digest and leaves a tombstone (`llmops.rewriting`): readers that meet it half
+way go on with the new files, and what is made of an artifact while it happens is not committed.
+
 Not covered: removing superseded files, and two writers racing for one target (the last manifest wins, whole).
 """
 
@@ -26,7 +29,7 @@ import structlog
 
 from llmops import digests, parentage, schemas, storage
 from llmops.config import StageConfig
-from llmops.errors import CorruptArtifactError, MissingArtifactError
+from llmops.errors import CorruptArtifactError, ErasedMeanwhileError, MissingArtifactError
 from llmops.manifest import DataFile, Input, Manifest
 
 MANIFEST = "_manifest.json"
@@ -93,7 +96,10 @@ def read(uri: str, stage: str) -> Manifest:
 def read_table(manifest: Manifest, columns: Sequence[str] | None = None, *, quarantine: bool = False) -> pa.Table:
     """All rows of the Parquet files that the manifest names (or those set aside), checked for size."""
     named = manifest.quarantine if quarantine else [file for file in manifest.files if file.name.endswith(".parquet")]
-    tables = [pq.read_table(io.BytesIO(read_file(manifest, file.name)), columns=columns) for file in named]
+    try:
+        tables = [pq.read_table(io.BytesIO(_read_now(manifest, file.name)), columns=columns) for file in named]
+    except MissingArtifactError as error:
+        return read_table(_rewritten(manifest, error), columns, quarantine=quarantine)
     if not tables:
         empty = schemas.QUARANTINE if quarantine else pa.schema([])
         return empty.empty_table()
@@ -102,6 +108,15 @@ def read_table(manifest: Manifest, columns: Sequence[str] | None = None, *, quar
 
 def read_file(manifest: Manifest, name: str) -> bytes:
     """The bytes of a named file, checked against the manifest's hash."""
+    try:
+        return _read_now(manifest, name)
+    except MissingArtifactError as error:
+        place = [file.name for file in (*manifest.files, *manifest.quarantine)].index(name)
+        fresh = _rewritten(manifest, error)
+        return read_file(fresh, [file.name for file in (*fresh.files, *fresh.quarantine)][place])
+
+
+def _read_now(manifest: Manifest, name: str) -> bytes:
     (entry,) = [file for file in (*manifest.files, *manifest.quarantine) if file.name == name]
     files, path = fsspec.url_to_fs(join(manifest.uri, name))
     try:
@@ -111,6 +126,14 @@ def read_file(manifest: Manifest, name: str) -> bytes:
     if digests.of_bytes(data) != entry.sha256:
         raise _changed(manifest, name)
     return data
+
+
+def _rewritten(manifest: Manifest, gone: MissingArtifactError) -> Manifest:
+    """The artifact after an erasure that came between; raises `gone`, a file's loss, when there was none."""
+    found = find(manifest.uri)
+    if found is None or found.digest != manifest.digest or found.erasures == manifest.erasures:
+        raise gone
+    return found
 
 
 def read_named(manifest: Manifest, name: str) -> bytes:
@@ -155,6 +178,13 @@ def local_folder(manifest: Manifest, *, is_hashed: bool = True) -> Path:
     For libraries that open files themselves, such as transformers. Remote artifacts are copied to a temporary folder.
     Without `is_hashed` whoever reads the files checks them.
     """
+    try:
+        return _local_folder(manifest, is_hashed=is_hashed)
+    except MissingArtifactError as error:
+        return local_folder(_rewritten(manifest, error), is_hashed=is_hashed)
+
+
+def _local_folder(manifest: Manifest, *, is_hashed: bool) -> Path:
     files, root = fsspec.url_to_fs(manifest.uri)
     if storage.is_local(files):
         folder = Path(root)
@@ -162,7 +192,10 @@ def local_folder(manifest: Manifest, *, is_hashed: bool = True) -> Path:
         folder = Path(tempfile.mkdtemp(prefix="llmops-"))
         for file in manifest.files:
             (folder / file.name).parent.mkdir(parents=True, exist_ok=True)
-            files.get_file(f"{root}/{file.name}", str(folder / file.name))
+            try:
+                files.get_file(f"{root}/{file.name}", str(folder / file.name))
+            except FileNotFoundError as error:
+                raise _gone(manifest, file.name) from error
     for file in manifest.files:
         path = folder / file.name
         if not path.is_file():
@@ -229,7 +262,10 @@ class Attempt:
         self.target, self.stage, self.day = target, stage, day
         self._version = version
         self._config = config.model_dump(mode="json")
-        self._inputs = tuple(Input(stage=item.stage, uri=item.uri, digest=item.digest) for item in inputs)
+        self._read = inputs
+        self._inputs = tuple(
+            Input(stage=item.stage, uri=item.uri, digest=item.digest, erasures=item.losses) for item in inputs
+        )
         self._identity = {
             "stage": stage,
             "version": version,
@@ -295,14 +331,18 @@ class Attempt:
         metrics: dict[str, float] | None = None,
         by_content: bool = False,
         seals: dict[str, str] | None = None,
+        suppressed_until: int = 0,
         sign: Callable[[Manifest], str] | None = None,
     ) -> Manifest:
         """Check parentage, hash what was written and make it visible with one manifest.
 
         `input_ids` are the row ids that the stage read; with them every row must be accounted for, or ParentageError.
         `by_content` makes the digest one of the files alone, whatever configuration and inputs they came from.
-        `seals` are recorded as they are; `sign` computes the manifest's signature.
+        `seals` are recorded as they are; `suppressed_until` is the number of the last erased person whom the stage left
+        out. `sign` computes the manifest's signature. Raises ErasedMeanwhileError when an input lost rows since it was
+        read.
         """
+        self._refuse_erased_inputs()
         if hasattr(self, "_scratch") and not storage.is_local(self.files):
             self.files.put(f"{self._scratch}/", f"{self._root}/{self._name}/", recursive=True)
         files = self._hash_files(self._name)
@@ -336,6 +376,7 @@ class Attempt:
             seconds=round(monotonic() - self._started, 3),
             created_at=datetime.now(UTC),
             seals=seals,
+            suppressed_until=suppressed_until,
         )
         if sign is not None:
             manifest = manifest.model_copy(update={"signature": sign(manifest)})
@@ -345,7 +386,7 @@ class Attempt:
 
     def _find_equal(self) -> Manifest | None:
         found = None if _recompute.get() else find(self.target)
-        if found is None or found.cache_key != self.cache_key:
+        if found is None or found.cache_key != self.cache_key or self._has_lost_rows_since(found):
             return None
         named = (file.name for file in (*found.files, *found.quarantine))
         lost = [name for name in named if not self.files.exists(f"{self._root}/{name}")]
@@ -356,6 +397,20 @@ class Attempt:
             return None
         log.info("artifact.reused", uri=self.target, **found.counts)
         return found
+
+    def _has_lost_rows_since(self, found: Manifest) -> bool:
+        """Whether rows were erased from an input that `found` was made with and has not been cleared of."""
+        cleared = {tombstone.sequence for tombstone in found.erasures}
+        known = {item.digest: set(item.erasures) for item in found.inputs}
+        return any(set(item.erasures) - cleared - known.get(item.digest, set()) for item in self._inputs)
+
+    def _refuse_erased_inputs(self) -> None:
+        for item in self._read:
+            now = find(item.uri)
+            if now is not None and now.digest == item.digest and now.erasures != item.erasures:
+                raise ErasedMeanwhileError(
+                    f"{self.target}: not committed: {item.uri} lost rows to an erasure meanwhile; run it again"
+                )
 
     def _write_parquet(self, uri: str, table: pa.Table) -> None:
         buffer = io.BytesIO()

@@ -62,6 +62,10 @@ _TOOLS = {
         "llmops.signing:create_keys",
         "Create the keys that sign and verify releases and make pseudonyms.",
     ),
+    "erase": (
+        "llmops.governance.erasure.commands:erase",
+        "Erase a person from every store, for good, and leave a certificate.",
+    ),
     "generate-batch": ("serving.batch:generate_batch", "Answer a table of questions with the champion."),
     "metrics": ("llmops.evaluation.metrics:compute_metrics", "Compute metrics on JSON lines of predictions."),
     "show-champion": ("llmops.publishing.releases:show_champion", "Show what is served, after verifying it."),
@@ -94,6 +98,9 @@ app.command("llmops.quarantine:app", name="quarantine", help="Look at rows that 
 app.command("llmops.governance.audit:app", name="audit", help="The log of privileged actions.", group=_BESIDE)
 app.command("llmops.governance.access.commands:app", name="access", help="Keys of the service.", group=_BESIDE)
 app.command("llmops.guards.commands:app", name="guard", help="Ask the guards about texts.", group=_BESIDE)
+app.command(
+    "llmops.governance.erasure.commands:app", name="erasure", help="What erasures did and leave to do.", group=_BESIDE
+)
 app.command(
     "llmops.publishing.canary.commands:app",
     name="canary",

@@ -7,6 +7,8 @@ LlmopsError
 │   ├── MissingArtifactError (FileNotFoundError)   a folder has no manifest, or a named file is gone
 │   ├── CorruptArtifactError (ValueError)          bytes differ from what the manifest says
 │   ├── FrozenArtifactError (ValueError)           raw data would be collected a second time
+│   ├── ErasedMeanwhileError (ValueError)          somebody was erased while a stage was at work
+│   ├── ErasureIncompleteError (ValueError)        a person is still found somewhere
 │   └── ParentageError (ValueError)                a row was lost or appeared from nowhere
 ├── TrainingError (ValueError)           the data or model cannot be trained on
 ├── SignatureError (ValueError)          a release or pointer does not verify
@@ -53,6 +55,14 @@ class CorruptArtifactError(ArtifactError, ValueError):
 
 class FrozenArtifactError(ArtifactError, ValueError):
     """Raw data is frozen at its first collection; replacing it needs to be asked for."""
+
+
+class ErasedMeanwhileError(ArtifactError, ValueError):
+    """Somebody was erased while a stage was at work; what it made may hold them and is not committed."""
+
+
+class ErasureIncompleteError(ArtifactError, ValueError):
+    """A person is still found somewhere; the message says where, by store and file."""
 
 
 class ParentageError(ArtifactError, ValueError):

@@ -3,11 +3,19 @@
 from datetime import date, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+
+_WRITTEN_IF_SET = ("erasures", "suppressed_until")
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_never_happened(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the fields about erasures where there was none: older manifests have the text they were signed as."""
+        fields: dict[str, Any] = serialise(self)
+        return {name: value for name, value in fields.items() if value or name not in _WRITTEN_IF_SET}
 
 
 class DataFile(_Record):
@@ -27,6 +35,17 @@ class Input(_Record):
     stage: str
     uri: str
     digest: str
+    erasures: tuple[int, ...] = ()
+    """Erasures that had taken rows out of it when it was read."""
+
+
+class Tombstone(_Record):
+    """What an erasure did to an artifact after it was made."""
+
+    sequence: int
+    """Number of the erasure (`llmops.suppression`)."""
+    rows: int
+    """Rows, or parts of reports, that it took out; 0: they were taken out of an input, and none had come this far."""
 
 
 class Manifest(_Record):
@@ -41,7 +60,7 @@ class Manifest(_Record):
     cache_key: str
     """Stage version, config, day and input digests: equal keys mean that a rerun has nothing to do."""
     digest: str
-    """Content of the artifact; equal for two runs over equal input.
+    """Content of the artifact as it was made; equal for two runs over equal input. Later erasures do not change it.
 
     On any machine where the content is rows or text; where floating-point sums decide it (adapters, evaluations, what
     follows them) on one machine with one number of threads.
@@ -59,7 +78,17 @@ class Manifest(_Record):
     """In decisions: the hash of every manifest that it rests on, by that artifact's digest. Outside the own digest, as
     manifests tell times; inside the signature."""
     signature: str | None = None
-    """Ed25519 signature over everything else, in releases, decisions and approvals (`llmops.signing`)."""
+    """Ed25519 signature over everything else, in releases, decisions, approvals and after erasures
+    (`llmops.signing`)."""
+    erasures: tuple[Tombstone, ...] = ()
+    """What was erased since the artifact was made, by number."""
+    suppressed_until: int = 0
+    """Number of the last erased person whose rows the stage would have left out (`llmops.suppression`)."""
+
+    @property
+    def losses(self) -> tuple[int, ...]:
+        """Erasures that took rows out of this artifact: what was made of it before has to be made again."""
+        return tuple(tombstone.sequence for tombstone in self.erasures if tombstone.rows)
 
     def names(self, suffix: str = "") -> list[str]:
         """Names of the data files that end in `suffix`."""

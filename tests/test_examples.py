@@ -12,6 +12,7 @@ from llmops import artifacts, recipe
 from llmops.annotation.stage import group_of
 from llmops.collection.stage import collect_sources
 from llmops.manifest import Manifest
+from llmops.settings import Settings
 from llmops.splitting.assign import merge_repeats, part_of
 
 PLANTED = json.loads(Path("tests/examples_planted.json").read_text(encoding="utf-8"))
@@ -25,7 +26,11 @@ RECIPE = recipe.load(Path("recipes/quickstart.toml"))
 def days(tmp_path_factory: pytest.TempPathFactory) -> dict[date, Manifest]:
     """The raw rows of every day."""
     lake = tmp_path_factory.mktemp("lake")
-    return {day: collect_sources("examples/shop", f"{lake}/ds={day}", config=RECIPE.collect, day=day) for day in DAYS}
+    settings = Settings(home=Path(lake))
+    return {
+        day: collect_sources("examples/shop", f"{lake}/ds={day}", config=RECIPE.collect, day=day, settings=settings)
+        for day in DAYS
+    }
 
 
 @pytest.fixture(scope="module")

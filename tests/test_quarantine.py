@@ -11,6 +11,7 @@ from llmops.collection.config import CollectConfig
 from llmops.collection.stage import collect_sources
 from llmops.errors import ConfigurationError, MissingArtifactError
 from llmops.manifest import Manifest
+from llmops.settings import Settings
 
 
 @pytest.fixture
@@ -20,7 +21,8 @@ def raw(tmp_path: Path) -> Manifest:
     (tmp_path / "b.jsonl").write_bytes(b"\xff\xfe\x00")
     sources = [{"name": "questions", "kind": "json", "path": "*.jsonl", "question": "{q}", "answer": "{a}"}]
     config = CollectConfig.model_validate({"sources": sources})
-    return collect_sources(str(tmp_path), f"{tmp_path}/lake/ds=2026-11-02", config=config, day=date(2026, 11, 2))
+    settings, target = Settings(home=tmp_path), f"{tmp_path}/lake/ds=2026-11-02"
+    return collect_sources(str(tmp_path), target, config=config, day=date(2026, 11, 2), settings=settings)
 
 
 def test_list_gives_one_line_for_each_row_with_rule_and_origin(raw: Manifest) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
-from llmops import digests
+from llmops import digests, suppression
 from llmops.collection.config import Source
 from llmops.collection.records import Broken, Record
+from llmops.suppression import Suppressed
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON and file names can hold them, UTF-8 and so Parquet cannot
@@ -38,6 +39,21 @@ def map_records(
         else:
             if not source.only_day or row["event_time"].date() == day:
                 yield {**row, "fetched_at": fetched_at}, None
+
+
+def suppress(
+    pairs: Iterable[tuple[Row | None, Row | None]], source: Source, erased: Suppressed
+) -> Iterator[tuple[Row | None, Row | None]]:
+    """What `map_records` gives, with a note in the quarantine for each row about somebody who was erased.
+
+    The note's id is made of the row's place alone: that of the row itself would tell of its content.
+    """
+    for row, aside in pairs:
+        if row is None or not erased.holds(row["subject_id"]):
+            yield row, aside
+            continue
+        broken = Broken(suppression.RULE, "about somebody who was erased", row["position"])
+        yield None, _set_aside(source, row["uri"], broken)
 
 
 def _map(record: Record, source: Source, uri: str, day: date) -> Row:

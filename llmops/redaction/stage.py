@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import pyarrow as pa
 from cyclopts import Parameter
 
-from llmops import artifacts, schemas
+from llmops import artifacts, schemas, suppression
 from llmops.guards import personal_data, pseudonyms
 from llmops.manifest import Manifest
 from llmops.redaction.config import RedactConfig
@@ -30,18 +30,35 @@ def redact_rows(
     A subject that holds personal data becomes a pseudonym, so that people stay apart; a join key that does is dropped.
     Row ids stay. Equal values have equal pseudonyms on all days and machines that share `settings.pseudonym_key`. The
     key is no part of the artifact's identity: after a change of it, redact all days again with --force.
+
+    Rows about people on the suppression list are set aside without their content: raw data that came back, as out of a
+    backup, gets no further.
     """
     source = artifacts.read(raw, stage="collect")
     attempt = artifacts.begin(target, stage=STAGE, version=VERSION, config=config, inputs=[source])
     if attempt.committed:
         return attempt.committed
     rows = artifacts.read_table(source).drop_columns("fetched_at").to_pylist()
+    erased = suppression.read(settings)
+    gone = [row for row in rows if erased.holds(row["subject_id"])]
     read_key = cache(lambda: pseudonyms.read_key(settings.pseudonym_key))
-    redacted = [redact_row(row, config, read_key) for row in rows]
+    redacted = [redact_row(row, config, read_key) for row in rows if not erased.holds(row["subject_id"])]
     found = Counter(kind for row in redacted for kind in row["redactions"])
     attempt.write_table(pa.Table.from_pylist(redacted, schema=schemas.REDACTED), schemas.REDACTED)
+    attempt.set_aside(
+        [
+            {
+                "row_id": row["row_id"],
+                "rule": suppression.RULE,
+                "reason": "about somebody who was erased",
+                "uri": row["uri"],
+            }
+            for row in gone
+        ]
+    )
     return attempt.commit(
         input_ids=[row["row_id"] for row in rows],
+        suppressed_until=erased.sequence,
         counts={f"redacted_{kind.lower()}": count for kind, count in sorted(found.items())},
     )
 

@@ -23,6 +23,7 @@ from llmops.collection.config import (
 )
 from llmops.collection.stage import collect_sources
 from llmops.errors import SourceError
+from llmops.settings import Settings
 
 DAY = date(2026, 11, 2)
 GOOD = TextSource(kind="text", name="good", path="good.txt", text="{body}")
@@ -37,7 +38,7 @@ def collect(root: Path, source: Source) -> tuple[list[dict[str, Any]], list[dict
     """Rows of the source and rows set aside, from a collection that has one more, unharmed source."""
     (root / "good.txt").write_text("Unharmed.")
     config = CollectConfig(sources=(source, GOOD))
-    manifest = collect_sources(str(root), f"{root}/raw", config=config, day=DAY)
+    manifest = collect_sources(str(root), f"{root}/raw", config=config, day=DAY, settings=Settings(home=root))
     rows = artifacts.read_table(manifest).to_pylist()
     assert [row["text"] for row in rows if row["source"] == "good"] == ["Unharmed."]
     aside = artifacts.read_table(manifest, quarantine=True).to_pylist()

@@ -14,6 +14,7 @@ from llmops.collection.config import CollectConfig, HtmlSource
 from llmops.collection.stage import collect_sources
 from llmops.errors import SourceError
 from llmops.manifest import Manifest
+from llmops.settings import Settings
 
 PAGE = b"<html><body><h2>Do you ship?</h2><p>Yes.</p></body></html>"
 
@@ -62,7 +63,9 @@ def collect(*addresses: str, target: Path) -> Manifest:
         for number, address in enumerate(addresses)
     )
     config = CollectConfig(sources=sources)
-    return collect_sources("examples/shop", str(target), config=config, day=date(2026, 11, 2))
+    return collect_sources(
+        "examples/shop", str(target), config=config, day=date(2026, 11, 2), settings=Settings(home=target)
+    )
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -14,6 +14,7 @@ from llmops.collection.config import CollectConfig, HtmlSource, JsonSource
 from llmops.collection.stage import collect_sources
 from llmops.errors import ConfigurationError, FrozenArtifactError, Refused, SourceError
 from llmops.manifest import Manifest
+from llmops.settings import Settings
 
 DAY = date(2026, 11, 2)
 QA = JsonSource(kind="json", name="qa", path="*.jsonl", question="{q}", answer="{a}", event_time="{at}", only_day=True)
@@ -37,7 +38,8 @@ def root(tmp_path: Path) -> Path:
 
 def collect(root: Path, target: Path, *, day: date = DAY, recollect: bool = False) -> Manifest:
     """Collect with the one source above."""
-    return collect_sources(str(root), str(target), config=CollectConfig(sources=(QA,)), day=day, recollect=recollect)
+    config, settings = CollectConfig(sources=(QA,)), Settings(home=target)
+    return collect_sources(str(root), str(target), config=config, day=day, recollect=recollect, settings=settings)
 
 
 def test_only_rows_of_the_day_are_taken_and_bad_ones_set_aside(root: Path, tmp_path: Path) -> None:
@@ -69,7 +71,7 @@ def test_another_configuration_does_not_silently_replace_raw_data(root: Path, tm
     changed = CollectConfig(sources=(QA.model_copy(update={"only_day": False}),))
 
     with pytest.raises(FrozenArtifactError, match="--recollect"):
-        collect_sources(str(root), str(tmp_path / "raw"), config=changed, day=DAY)
+        collect_sources(str(root), str(tmp_path / "raw"), config=changed, day=DAY, settings=Settings(home=tmp_path))
 
 
 def test_empty_day_is_refused_and_leaves_nothing(root: Path, tmp_path: Path) -> None:
@@ -90,7 +92,9 @@ def test_partition_of_another_day_is_refused(partition: str, root: Path, tmp_pat
     target = f"{tmp_path}/raw/{partition}"
 
     with pytest.raises(ConfigurationError, match=r"not the partition of 2026-11-02; .*ends in ds=2026-11-02"):
-        collect_sources(str(root), target, config=CollectConfig(sources=(QA,)), day=DAY)
+        collect_sources(
+            str(root), target, config=CollectConfig(sources=(QA,)), day=DAY, settings=Settings(home=tmp_path)
+        )
     assert not (tmp_path / "raw").exists()
 
 
@@ -115,7 +119,9 @@ def test_page_fetched_over_http_equals_the_page_on_disk(web: str, tmp_path: Path
     for number, path in enumerate((f"{web}/2026-11-02/faq/{page}", f"2026-11-02/faq/{page}")):
         source = HtmlSource(kind="html", name="faq", path=path, question="{heading}", answer="{body}")
         config = CollectConfig(sources=(source,))
-        manifest = collect_sources("examples/shop", f"{tmp_path}/{number}", config=config, day=DAY)
+        manifest = collect_sources(
+            "examples/shop", f"{tmp_path}/{number}", config=config, day=DAY, settings=Settings(home=tmp_path)
+        )
         found.append(artifacts.read_table(manifest).select(["question", "answer"]).to_pylist())
 
     assert found[0] == found[1]
@@ -126,7 +132,7 @@ def test_shop_collected_over_http_equals_the_shop_on_disk(web: str, tmp_path: Pa
     config, day = recipe.load(Path("recipes/quickstart.toml")).collect, date(2026, 11, 4)
 
     made = [
-        collect_sources(root, f"{tmp_path}/{number}", config=config, day=day)
+        collect_sources(root, f"{tmp_path}/{number}", config=config, day=day, settings=Settings(home=tmp_path))
         for number, root in enumerate((web, "examples/shop"))
     ]
 
@@ -138,7 +144,9 @@ def test_pattern_on_a_silent_server_is_an_error(tmp_path: Path) -> None:
     config = CollectConfig(sources=(HtmlSource(kind="html", name="faq", path="faq/*.html"),))
 
     with pytest.raises(SourceError, match="cannot be listed"):
-        collect_sources("http://127.0.0.1:9", f"{tmp_path}/lake", config=config, day=DAY)
+        collect_sources(
+            "http://127.0.0.1:9", f"{tmp_path}/lake", config=config, day=DAY, settings=Settings(home=tmp_path)
+        )
 
 
 def test_day_with_nothing_but_broken_files_is_an_error_and_stays_open(tmp_path: Path) -> None:
@@ -146,24 +154,31 @@ def test_day_with_nothing_but_broken_files_is_an_error_and_stays_open(tmp_path: 
     config = CollectConfig(sources=(JsonSource(kind="json", name="rows", path="*.jsonl", question="{q}"),))
 
     with pytest.raises(SourceError, match=r"nothing of 2026-11-02 can be used.*a\.jsonl"):
-        collect_sources(str(tmp_path), f"{tmp_path}/lake", config=config, day=DAY)
+        collect_sources(str(tmp_path), f"{tmp_path}/lake", config=config, day=DAY, settings=Settings(home=tmp_path))
 
     assert artifacts.find(f"{tmp_path}/lake") is None
     (tmp_path / "a.jsonl").write_text('{"q": "Open on Sunday?"}')
-    assert collect_sources(str(tmp_path), f"{tmp_path}/lake", config=config, day=DAY).counts["kept"] == 1
+    assert (
+        collect_sources(
+            str(tmp_path), f"{tmp_path}/lake", config=config, day=DAY, settings=Settings(home=tmp_path)
+        ).counts["kept"]
+        == 1
+    )
 
 
 def test_silent_server_is_an_error(tmp_path: Path) -> None:
     silent = CollectConfig(sources=(HtmlSource(kind="html", name="faq", path="http://127.0.0.1:9/x.html"),))
 
     with pytest.raises(SourceError, match="not reachable"):
-        collect_sources("examples/shop", f"{tmp_path}/b", config=silent, day=DAY)
+        collect_sources("examples/shop", f"{tmp_path}/b", config=silent, day=DAY, settings=Settings(home=tmp_path))
 
 
 def test_broken_files_of_every_kind_are_set_aside_and_the_rest_goes_on(tmp_path: Path) -> None:
     config = recipe.load(Path("recipes/quickstart.toml")).collect
 
-    manifest = collect_sources("examples/shop", str(tmp_path), config=config, day=date(2026, 11, 4))
+    manifest = collect_sources(
+        "examples/shop", str(tmp_path), config=config, day=date(2026, 11, 4), settings=Settings(home=tmp_path)
+    )
 
     aside = artifacts.read_table(manifest, quarantine=True).to_pylist()
     assert {row["uri"].rsplit(".", 1)[-1] for row in aside if row["rule"] == "unreadable_file"} == {

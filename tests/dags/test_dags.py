@@ -19,12 +19,16 @@ from airflow.utils.types import DagRunType
 from batch_inference import dag as batch
 from canary import dag as canary
 from cyclopts.config import Dict
+from erase_subject import dag as erasure
 from llmops_pipeline import dag as pipeline
 
 from llmops import cli, recipe
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
-FILES = {name: [name.removesuffix(".py")] for name in ("batch_inference.py", "canary.py", "llmops_pipeline.py")}
+FILES = {
+    name: [name.removesuffix(".py")]
+    for name in ("batch_inference.py", "canary.py", "erase_subject.py", "llmops_pipeline.py")
+}
 """Every DAG file with its DAGs. A new one belongs here, and its safety in a test below."""
 STAGES = ["collect", "redact", "clean", "annotate", "split", "tokenize", "materialize", "tune", "finetune"]
 STAGES += ["evaluate", "gate", "publish"]
@@ -231,6 +235,48 @@ def test_batch_answers_the_days_table_in_one_command() -> None:
 def test_wrong_params_of_a_batch_are_refused(conf: dict[str, Any]) -> None:
     with pytest.raises(ParamValidationError):
         validate(conf, batch)
+
+
+def test_an_erasure_is_one_command_in_turn_with_the_feature_store() -> None:
+    operator = erasure.get_task("erase")
+    values = {"SUBJECT": "a $(false) 'person'", "REASON": "retention", "LAKE": "/a lake", "FORCE": "", "DAY": ""}
+
+    words = words_of(operator.bash_command, values)
+    _, bound, _ = cli.app.parse_args(words[1:], exit_on_error=False, print_error=False)
+
+    assert words == ["llmops", "erase", "--subject", values["SUBJECT"], "--reason", "retention"]
+    assert bound.arguments == {"subject": values["SUBJECT"], "reason": "retention"}
+    assert "{{" not in operator.bash_command
+    assert (operator.pool, operator.retries) == ("feature_store", 2)
+    assert erasure.max_active_runs == 1
+
+
+def test_a_model_is_trained_again_only_after_the_erasure_that_makes_it_due() -> None:
+    due, retrain = erasure.get_task("erasure_due"), erasure.get_task("retrain")
+    words = words_of(due.bash_command, {"FORCE": ""})
+
+    assert words == ["llmops", "erasure", "due"]
+    assert cli.app.parse_args(words[1:], exit_on_error=False, print_error=False)[0].__name__ == "due"
+    assert due.skip_on_exit_code == [99]
+    assert (due.upstream_task_ids, retrain.upstream_task_ids) == ({"erase"}, {"erasure_due"})
+    assert {task.trigger_rule for task in (due, retrain)} == {"all_success"}
+    assert retrain.trigger_dag_id == pipeline.dag_id
+    assert set(retrain.conf) <= set(pipeline.params)
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [{}, {"subject": ""}, {"subject": "--search-only"}, {"subject": "C\n1"}, {"subject": "C-1", "reason": "whim"}],
+    ids=str,
+)
+def test_wrong_params_of_an_erasure_are_refused(conf: dict[str, Any]) -> None:
+    with pytest.raises(ParamValidationError):
+        validate(conf, erasure)
+
+
+@pytest.mark.parametrize("subject", ["C-1016", "kari@example.org", "<SUBJECT:0123456789abcdef>", "Åse O'Hara"])
+def test_an_id_and_a_pseudonym_are_taken(subject: str) -> None:
+    assert validate({"subject": subject}, erasure)["subject"] == subject
 
 
 def test_a_publication_starts_one_run_that_follows_the_canary() -> None:

@@ -39,7 +39,7 @@ def make_day(lake: Path, day: date) -> tuple[Manifest, Manifest]:
     """The clean rows and the examples of a day of the shop."""
     settings = Settings(home=lake, lake=str(lake))
     places = {name: f"{lake}/{name}/ds={day}" for name in ("raw", "redacted", "clean", "examples")}
-    collect_sources(str(SHOP), places["raw"], config=QUICKSTART.collect, day=day)
+    collect_sources(str(SHOP), places["raw"], config=QUICKSTART.collect, day=day, settings=settings)
     redact_rows(places["raw"], places["redacted"], config=QUICKSTART.redact, settings=settings)
     clean = clean_rows(places["redacted"], places["clean"], config=QUICKSTART.clean, settings=settings)
     return clean, annotate_rows(places["clean"], places["examples"], config=QUICKSTART.annotate)

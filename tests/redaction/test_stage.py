@@ -33,7 +33,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[date, tuple[Manifest,
     quickstart = recipe.load(Path("recipes/quickstart.toml"))
     made = {}
     for day in DAYS:
-        raw = collect_sources("examples/shop", f"{lake}/raw/ds={day}", config=quickstart.collect, day=day)
+        raw = collect_sources(
+            "examples/shop", f"{lake}/raw/ds={day}", config=quickstart.collect, day=day, settings=settings
+        )
         redacted = redact_rows(raw.uri, f"{lake}/redacted/ds={day}", config=quickstart.redact, settings=settings)
         made[day] = (raw, redacted)
     return made

@@ -11,6 +11,7 @@ from llmops.errors import ConfigurationError, Refused, SourceError
 from llmops.manifest import Manifest
 from llmops.monitoring.interactions.config import StoreInteractionsConfig
 from llmops.monitoring.interactions.stage import store_interactions
+from llmops.settings import Settings
 from tests.monitoring.interactions.samples import NOON, OLA, answer_id, exchange, feedback, write
 
 DAY = date(2026, 11, 2)
@@ -20,9 +21,8 @@ DEFAULT = StoreInteractionsConfig()
 
 def store(folder: Path, day: date = DAY, config: StoreInteractionsConfig = DEFAULT, lake: str = "lake") -> Manifest:
     """Store a day of `folder/spool`."""
-    return store_interactions(
-        str(folder / "spool"), str(folder / lake / f"interactions/ds={day}"), config=config, day=day
-    )
+    target, settings = str(folder / lake / f"interactions/ds={day}"), Settings(home=folder)
+    return store_interactions(str(folder / "spool"), target, config=config, day=day, settings=settings)
 
 
 def rows_of(manifest: Manifest) -> dict[str, dict[str, Any]]:
@@ -237,4 +237,10 @@ def test_wrong_folders_and_days_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="nothing was written on 2026-11-03"):
         store(tmp_path, date(2026, 11, 3))
     with pytest.raises(ConfigurationError, match="not the partition of 2026-11-02"):
-        store_interactions(str(tmp_path / "spool"), str(tmp_path / "ds=2026-11-03"), config=DEFAULT, day=DAY)
+        store_interactions(
+            str(tmp_path / "spool"),
+            str(tmp_path / "ds=2026-11-03"),
+            config=DEFAULT,
+            day=DAY,
+            settings=Settings(home=tmp_path),
+        )
