@@ -57,6 +57,10 @@ _STAGES = {
     ),
 }
 _TOOLS = {
+    "train-tagger": (
+        "llmops.tagging.stage:train_tagger",
+        "Train the tagger of names and addresses that the guards ship with.",
+    ),
     "create-keys": (
         "llmops.publishing.signing:create_keys",
         "Create the keys that sign and verify releases and make pseudonyms.",
@@ -79,6 +83,7 @@ for _group, _commands in ((_PIPELINE, _STAGES), (_BESIDE, _TOOLS)):
         app.command(_target, name=_name, help=_help, group=_group, sort_key=_place)
 app.command("llmops.quarantine:app", name="quarantine", help="Look at rows that were set aside.", group=_BESIDE)
 app.command("llmops.governance.access.commands:app", name="access", help="Keys of the service.", group=_BESIDE)
+app.command("llmops.guards.commands:app", name="guard", help="Ask the guards what they find in texts.", group=_BESIDE)
 app.command(
     "llmops.publishing.canary.commands:app",
     name="canary",

@@ -21,6 +21,7 @@ from llmops.publishing.canary.config import CanaryConfig
 from llmops.publishing.config import PublishConfig
 from llmops.redaction.config import RedactConfig
 from llmops.splitting.config import SplitConfig
+from llmops.tagging.config import TrainTaggerConfig
 from llmops.tokenization.config import TokenizeConfig
 from llmops.training.config import FinetuneConfig
 from llmops.tuning.config import TuneConfig
@@ -47,6 +48,7 @@ class Recipe(BaseModel):
     publish: PublishConfig = PublishConfig()
     canary: CanaryConfig = CanaryConfig()
     store_interactions: StoreInteractionsConfig = StoreInteractionsConfig()
+    train_tagger: TrainTaggerConfig = TrainTaggerConfig()
 
     @model_validator(mode="after")
     def _check_order_sources(self) -> Self:
