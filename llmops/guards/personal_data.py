@@ -52,23 +52,27 @@ def redact(text: str, spans: list[Span]) -> str:
 
 
 def _scan(text: str, types: Collection[str], phone_regions: Collection[str]) -> Iterator[Span]:
-    """Findings of the patterned types among `types`; each family is asked only for what it needs to look for."""
+    """Findings of the patterned types among `types`.
+
+    Most texts hold neither many digits together nor a long word: those are passed over by nearly all families.
+    """
+    digits, has_long_word = numbers.most_digits(text), secrets.has_long_word(text)
     if "EMAIL" in types and "@" in text:
         yield from contacts.emails(text)
-    if "SECRET" in types:
+    if has_long_word and "SECRET" in types:
         yield from secrets.find(text)
-    if "MAC" in types or "IP" in types:
-        yield from (span for span in contacts.hosts(text) if span.type in types)
-    if "CRYPTO" in types:
+    if has_long_word and "CRYPTO" in types:
         yield from identifiers.wallets(text)
-    yield from (span for span in context.find(text) if span.type in types)
-    if not numbers.has_digits(text):
+    if ("MAC" in types or "IP" in types) and (digits > 2 or ":" in text):
+        yield from (span for span in contacts.hosts(text) if span.type in types)
+    yield from (span for span in context.find(text, digits) if span.type in types)
+    if digits < numbers.FEWEST_DIGITS:
         return
-    if "CARD" in types:
+    if "CARD" in types and digits >= numbers.CARD_DIGITS[0]:
         yield from numbers.cards(text)
     if "IBAN" in types:
         yield from numbers.ibans(text)
     if "SSN" in types or "NATIONAL_ID" in types:
         yield from (span for span in identifiers.find(text) if span.type in types)
-    if "PHONE" in types:
+    if "PHONE" in types and digits >= phones.FEWEST_DIGITS:
         yield from phones.find(text, phone_regions)

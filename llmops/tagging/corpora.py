@@ -31,7 +31,6 @@ _LANGUAGES = (
     "ru_RU",
     "uk_UA",
     "hy_AM",
-    "ka_GE",
 )
 _MOST_CHARACTERS = 1500
 _SENTENCE = re.compile(r"(?<=[.!?:])\s+(?=[A-Z])|\n\n")

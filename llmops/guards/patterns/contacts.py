@@ -10,6 +10,8 @@ from llmops.guards.spans import Span
 _EMAIL = re.compile(r"[\w.+%'-]++(@(?:[\w-]+\.)+[^\W\d_]{2,})?")
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _IPV4 = re.compile(rf"(?<![\w.-]){_OCTET}(?:\.{_OCTET}){{3}}(?![\w-]|\.\d)")
+_DOTTED = re.compile(r"\d\.\d{1,3}\.\d")
+_COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]")
 _VERSION_WORD = re.compile(
     r"(?:version|release|firmware|build|v|ver|update|driver|section|chapter)\.? ?$", re.IGNORECASE
 )
@@ -27,11 +29,11 @@ def emails(text: str) -> Iterator[Span]:
 
 def hosts(text: str) -> Iterator[Span]:
     """IP and MAC addresses; four numbers behind the word version are one, not an address."""
-    if text.count(".") >= 3:
+    if text.count(".") >= 3 and _DOTTED.search(text):
         for match in _IPV4.finditer(text):
             if not _VERSION_WORD.search(text, max(match.start() - 12, 0), match.start()):
                 yield Span(match.start(), match.end(), "IP", 0.95)
-    if text.count(":") >= 2:
+    if text.count(":") >= 2 and _COLONS.search(text):
         yield from (Span(match.start(), match.end(), "IP") for match in _IPV6.finditer(text) if _is_ipv6(match.group()))
     if text.count(":") >= 5 or text.count("-") >= 5:
         yield from (Span(match.start(), match.end(), "MAC") for match in _MAC.finditer(text))

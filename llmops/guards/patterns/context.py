@@ -101,21 +101,27 @@ class _Rule:
     stems: tuple[str, ...]
     """One of these stands in every text (in lower case) in which the pattern finds something."""
     pattern: re.Pattern[str]
-    needs_digit: bool = True
+    digits: int = 3
+    """Digits together that such a value has at least."""
 
 
+_LOGIN_STEMS = (
+    *("username", "user name", "user-name", "userid", "user id", "user-id", "loginname", "login name", "login id"),
+    *("log-in name", "log-in id", "my login", "benutzername", "utilisateur", "screenname", "screen name"),
+)
 _RULES = (
     _Rule(
         "PASSWORD",
         ("pass", "pwd", "pw", "ösenord", "losenord", "wachtwoord", "kennwort", "parola", "contrase", "senha", "hasło"),
         _PASSWORD,
-        needs_digit=False,
+        digits=0,
     ),
     _Rule("PIN", ("pin", "cvv", "cvc", "security code"), _PIN),
     _Rule(
         "ACCOUNT",
         ("acc", "a/c", "konto", "compte", "cuenta", "conta", "rekening", "member", "policy", "routing", "sort", "aba"),
         _ACCOUNT,
+        digits=5,
     ),
     _Rule(
         "DATE_OF_BIRTH",
@@ -141,20 +147,23 @@ _RULES = (
             "urodz",
         ),
         _BIRTH,
+        digits=1,
     ),
     _Rule("PASSPORT", ("passport", "passeport", "reisepass", "pasaporte", "passaporto"), _PASSPORT),
     _Rule("DRIVER_LICENSE", ("driver", "driving", "dl", "führersch", "permis"), _LICENSE),
-    _Rule("USERNAME", ("user", "login", "log-in", "benutzer", "utilisateur", "screen"), _USERNAME, needs_digit=False),
+    _Rule("USERNAME", _LOGIN_STEMS, _USERNAME, digits=0),
 )
 _TRAILING = ".,;:!?)]}…" + _QUOTE
 
 
-def find(text: str) -> Iterator[Span]:
-    """Values that are named by the words before them, in any of some dozen languages' words."""
+def find(text: str, digits: int) -> Iterator[Span]:
+    """Values that are named by the words before them, in any of some dozen languages' words.
+
+    `digits` is the most that stand together in the text.
+    """
     lowered = text.lower()
-    has_digit = any(digit in text for digit in "0123456789")
     for rule in _RULES:
-        if (rule.needs_digit and not has_digit) or not any(stem in lowered for stem in rule.stems):
+        if digits < rule.digits or not any(stem in lowered for stem in rule.stems):
             continue
         for match in rule.pattern.finditer(text):
             value = _value(rule, match)

@@ -94,8 +94,9 @@ _OF_DIGITS = (
     _kind(r"\d{13}", za_id.is_valid),
     _kind(r"\d{9}", nif.is_valid),
 )
-_MAY_HAVE_LETTERS = re.compile(r"\d[A-Z]|[A-Z][ -]?\d", re.IGNORECASE)
-_LONG_RUN = re.compile(r"\d(?:[ .-]?\d){8}")
+# No text without one of these holds a number of the two kinds: looked for first, since most texts have neither.
+_LETTERS_AND_DIGITS = re.compile(r"\d(?:[ .]?\d){5}|\d\d[A-Za-z]\d\d|[A-Za-z]\d{4}")
+_LONG_RUN = re.compile(r"\d(?:[ .-]?\d){7}")
 _SSN = re.compile(r"(?<![\w.-])(?!000|666)[0-9]\d\d([- .])(?!00)\d\d\1(?!0000)\d{4}(?![\w-]|\.\d)")
 _SSN_WORD = re.compile(
     r"(?:\bssn\b|social[ -]?security|soc\.? ?sec|\bss ?(?:#|no|number)|\bitin\b|sozialversicherung\w*|sécurité sociale"
@@ -114,21 +115,19 @@ _ID_WORD = re.compile(
     re.IGNORECASE,
 )
 _SAID_WITHIN = 60  # characters before the number
+_LONG_WORD = re.compile(r"\w{26}")
 _WALLET = re.compile(r"(?<!\w)(?:bc1[a-z0-9]{25,62}|[13][1-9A-HJ-NP-Za-km-z]{25,34}|0x[0-9a-fA-F]{40})(?!\w)")
 
 
 def find(text: str) -> Iterator[Span]:
     """Social security numbers of the United States (and what is called one), and other countries' personal numbers."""
-    yield from _social_security(text)
-    has_word = _ID_WORD.search(text) is not None
     kinds: tuple[_Kind, ...] = ()
-    if _MAY_HAVE_LETTERS.search(text):
+    if _LETTERS_AND_DIGITS.search(text):
         kinds += _WITH_LETTERS
     if _LONG_RUN.search(text):
+        yield from _social_security(text)
         kinds += _OF_DIGITS
     for kind in kinds:
-        if kind.needs_word and not has_word:
-            continue
         for match in kind.form.finditer(text):
             is_said = _ID_WORD.search(text, max(match.start() - _SAID_WITHIN, 0), match.start()) is not None
             if (is_said or not kind.needs_word) and _passes(kind.is_valid, match.group()):
@@ -137,7 +136,7 @@ def find(text: str) -> Iterator[Span]:
 
 def wallets(text: str) -> Iterator[Span]:
     """Addresses of Bitcoin (by their checksum) and of Ethereum (by their form)."""
-    if "bc1" in text or "0x" in text or _has_long_word(text):
+    if _LONG_WORD.search(text):
         for match in _WALLET.finditer(text):
             if match.group().startswith("0x") or _passes(stdnum.bitcoin.is_valid, match.group()):
                 yield Span(match.start(), match.end(), "CRYPTO", 0.95)
@@ -147,18 +146,10 @@ def _social_security(text: str) -> Iterator[Span]:
     for match in _SSN.finditer(text):
         if match[1] == "-" and (us_ssn.is_valid(match.group()) or itin.is_valid(match.group())):
             yield Span(match.start(), match.end(), "SSN", 0.9)
-    if "s" in text or "S" in text:
-        for match in _SSN_WORD.finditer(text):
-            yield Span(match.start(1), match.end(1), "SSN", 0.9)
+    for match in _SSN_WORD.finditer(text):
+        yield Span(match.start(1), match.end(1), "SSN", 0.9)
 
 
 @lru_cache(maxsize=4096)
 def _passes(is_valid: Callable[[str], bool], number: str) -> bool:
     return is_valid(number.replace(" ", "") if number.isascii() else number)
-
-
-_LONG_WORD = re.compile(r"\w{26}")
-
-
-def _has_long_word(text: str) -> bool:
-    return _LONG_WORD.search(text) is not None

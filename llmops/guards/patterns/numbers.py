@@ -9,11 +9,14 @@ import stdnum.luhn
 
 from llmops.guards.spans import Span
 
-_DIGIT = re.compile(r"\d")
+_RUN = re.compile(r"\d(?:[^A-Za-z\d\n]{0,4}\d)*+")
+FEWEST_DIGITS = 2
+"""Digits together that any number of a person has at least: an Italian tax code has two, between letters."""
 _DIGITS = re.compile(r"\d+")
 # Chains of digits that could hold a card: no shorter ones are looked at.
 _CHAIN = re.compile(r"(?<!\d)\d+(?:[ ./_-]\d+)*+")
-_CARD_DIGITS = range(12, 20)
+CARD_DIGITS = range(12, 20)
+"""Digits that a card number may have."""
 # Issuer prefixes and lengths: ISO/IEC 7812, as listed by the card networks.
 _ISSUER = re.compile(
     r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|3[0689]\d{12}|6(?:011|4\d\d|5\d\d|2\d\d)\d{12}"
@@ -41,9 +44,9 @@ _SHORTEST_IBAN = 15  # characters: Norway's
 _WORD = re.compile(r"\S+")
 
 
-def has_digits(text: str) -> bool:
-    """Whether there is any digit at all; most of what people write has none."""
-    return _DIGIT.search(text) is not None
+def most_digits(text: str) -> int:
+    """The most digits that stand together, signs and spaces between them aside; 0 without any."""
+    return max((sum(map(str.isdigit, run)) for run in _RUN.findall(text)), default=0)
 
 
 def cards(text: str) -> Iterator[Span]:
@@ -53,16 +56,16 @@ def cards(text: str) -> Iterator[Span]:
     other even form only if no more digits adjoin.
     """
     for chain in _CHAIN.finditer(text):
-        if chain.end() - chain.start() < _CARD_DIGITS[0]:
+        if chain.end() - chain.start() < CARD_DIGITS[0]:
             continue
         groups = [match.span() for match in _DIGITS.finditer(text, *chain.span())]
         for first, (start, _) in enumerate(groups):
             digits = ""
-            for group_start, end in groups[first : first + _CARD_DIGITS[-1]]:
+            for group_start, end in groups[first : first + CARD_DIGITS[-1]]:
                 digits += text[group_start:end]
-                if len(digits) > _CARD_DIGITS[-1]:
+                if len(digits) > CARD_DIGITS[-1]:
                     break
-                if len(digits) >= _CARD_DIGITS[0]:
+                if len(digits) >= CARD_DIGITS[0]:
                     score = _score(text, start, end, digits, is_alone=(start, end) == chain.span())
                     if score:
                         yield Span(start, end, "CARD", score)
@@ -102,7 +105,7 @@ def _is_card(digits: str) -> bool:
 
 
 def _is_one_number(text: str, start: int, end: int, *, is_alone: bool) -> bool:
-    if _LONG_FRACTION.search(text, max(start - 2, 0), end):
+    if text[start - 1 : start] == "+" or _LONG_FRACTION.search(text, max(start - 2, 0), end):
         return False
     forms = (_IN_ONE_OR_AS_PRINTED, _EVENLY_SPLIT) if is_alone else (_IN_ONE_OR_AS_PRINTED,)
     return any(form.fullmatch(text, start, end) for form in forms)

@@ -14,11 +14,11 @@ REGIONS = (
 )
 """Regions (ISO 3166 alpha-2) whose national formats are known by default."""
 
-_CANDIDATE = re.compile(
-    r"(?<![\w$€£#])\(?\+?\(?\d(?:[ .()/-]{0,3}\d){6,16}+(?!\w|-\w*\d)"
-    r"(?: ?(?:x|ext\.?|extension|#|;ext=) ?\d{1,6}(?!\w))?"
-)
-_EXTENDED = re.compile(r"(?<![\w$€£#])\(?\+?\(?\d(?:[ .()/-]{0,3}\d){6,16}+(?:x|ext\.?|;ext=) ?\d{1,6}(?!\w)")
+_BETWEEN = r"(?: ?[()/-]{1,2} ?|[ .]|)"
+_RUN = rf"(?<![\w$€£#])\(?\+?\(?\d(?:{_BETWEEN}\d){{6,}}+"
+_CANDIDATE = re.compile(rf"{_RUN}(?!\w|-\w*\d)(?: ?(?:x|ext\.?|extension|#|;ext=) ?\d{{1,6}}(?!\w))?")
+_EXTENDED = re.compile(rf"{_RUN}(?:x|ext\.?|;ext=) ?\d{{1,6}}(?!\w)")
+_LONGEST = 40  # characters of a number with all its signs
 _DIGITS = re.compile(r"\d+")
 _DECIMAL = re.compile(r"\d+\.\d+")
 _NOT_DIGITS = re.compile(r"\D+")
@@ -44,6 +44,8 @@ _TOLD = re.compile(
 )
 _TOLD_BEHIND = re.compile(r"[ -]{0,2}\(?(?:office|fax|mobile|cell|home|work|desk|direct|tel|phone)\b", re.IGNORECASE)
 _STREET_BEHIND = re.compile(r" [^\W\d_a-z]")
+FEWEST_DIGITS = 7
+"""Digits that a phone number has at least: shorter ones are extensions and emergency calls."""
 _MOST_DIGITS = 15  # ITU-T E.164
 _TOLD_WITHIN = 45  # characters before the number
 
@@ -59,6 +61,8 @@ def find(text: str, regions: Collection[str]) -> Iterator[Span]:
         start = match.start()
         if number.startswith("(") and ")" not in number:
             number, start = number[1:], start + 1
+        if len(number) > _LONGEST:
+            number = number[:_LONGEST].rpartition(" ")[0]
         score = _score(text, start, number, known)
         while not score and number.startswith(("+", "(+")) and " " in number:  # the rest is another number
             number = number.rpartition(" ")[0].rstrip(" .(/-")

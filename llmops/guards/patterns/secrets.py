@@ -40,9 +40,16 @@ _NAMED = re.compile(
     r"[ \t]{0,3}(?:is|was|:|=|=>|->|to)?[ \t:=]{0,4}[\"'`(]{0,2}(?P<value>[A-Za-z0-9_+/.~=-]{16,})",
     re.IGNORECASE,
 )
+_LONG_WORD = re.compile(r"\S{15}")
+"""No key or token is shorter."""
 _NAMES = ("key", "token", "secret", "bearer", "credential")
 _LEAST_BITS = 3.0
 """Entropy of its characters, in bits each, that a value needs: words have less variety, digits of one number too."""
+
+
+def has_long_word(text: str) -> bool:
+    """Whether a text may hold a key, a token or a wallet at all."""
+    return _LONG_WORD.search(text) is not None
 
 
 def find(text: str) -> Iterator[Span]:
