@@ -8,12 +8,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.planted import planted
 from llmops import cli
 from llmops.guards import views
 from llmops.manifest import Manifest
 from llmops.settings import Settings
 from scripts.prepare import apply_features
-from tests.seeded_values import planted, write_tickets
+from tests.seeded_values import write_tickets
 from tests.shop_recipe import MODEL_PART
 from tests.test_pipeline import COMMANDS
 
