@@ -72,10 +72,23 @@ def _tag(text: str, places: Sequence[tuple[int, int]], weights: Weights) -> Iter
     if not len(near):
         return
     near = near[[words.is_word(found[index]) for index in near]]
+    has_capitals = any(word[:1].isupper() for word in found)
     for run in np.split(near, (np.diff(near) > 1).nonzero()[0] + 1):
-        if len(run):
-            labels = _best_path(scores[run], weights.transitions)
-            yield from _spans([places[index] for index in run], labels, gains[run])
+        if not len(run):
+            continue
+        labels = _best_path(scores[run], weights.transitions)
+        for first, last, kind in _entities(labels):
+            inside = run[first:last]
+            name = [found[index] for index in inside]
+            if kind == "PERSON" and has_capitals and not _may_be_name(name, weights.describer):
+                continue
+            score = 1 / (1 + np.exp(-float(gains[inside].mean())))
+            yield Span(places[inside[0]][0], places[inside[-1]][1], kind, round(min(0.99, float(score)), 3))
+
+
+def _may_be_name(name: Sequence[str], describer: words.Describer) -> bool:
+    """Whether it has a capital, or somebody is called so: where capitals are used, other small words are no names."""
+    return any(word[:1].isupper() or describer.is_on_a_name_list(word) for word in name)
 
 
 def _best_path(scores: NDArray[np.float32], transitions: NDArray[np.float32]) -> list[int]:
@@ -94,15 +107,14 @@ def _best_path(scores: NDArray[np.float32], transitions: NDArray[np.float32]) ->
     return path[::-1]
 
 
-def _spans(places: Sequence[tuple[int, int]], labels: Sequence[int], gains: NDArray[np.float32]) -> Iterator[Span]:
-    index = 0
-    while index < len(labels):
-        kind = LABELS[labels[index]][2:]
-        last = index + 1
+def _entities(labels: Sequence[int]) -> Iterator[tuple[int, int, str]]:
+    """First word, word after the last, and kind of each entity of a path."""
+    first = 0
+    while first < len(labels):
+        kind = LABELS[labels[first]][2:]
+        last = first + 1
         while last < len(labels) and LABELS[labels[last]] == f"I-{kind}":
             last += 1
         if kind:
-            start, end = places[index][0], places[last - 1][1]
-            score = 1 / (1 + np.exp(-float(gains[index:last].mean())))
-            yield Span(start, end, kind, round(min(0.99, float(score)), 3))
-        index = last
+            yield first, last, kind
+        first = last

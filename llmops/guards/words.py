@@ -149,6 +149,10 @@ class Describer:
         places: NDArray[np.uint32] = (mixed ^ (mixed >> np.uint32(15))) & np.uint32(buckets - 1)
         return places
 
+    def is_on_a_name_list(self, word: str) -> bool:
+        """Whether somebody is called so, by the lists."""
+        return bool(self.listed(word) & (_BIT["first"] | _BIT["last"]))
+
     def listed(self, word: str) -> int:
         """The lists that a word is in, as bits in the order of `LISTS`."""
         lowered = word.lower()
