@@ -21,7 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 from benchmarks.planted import planted
 from llmops import spark
 from llmops.guards import personal_data
-from llmops.tagging import corpora
+from llmops.tagging import sentences
 from scripts.local_airflow import HOME
 from scripts.verdict import judge
 
@@ -59,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def write(megabytes: int) -> list[int]:
     """Files of equal size; the bytes of text in each. No two rows are equal."""
     draws = random.Random(5)  # noqa: S311 - texts, not secrets
-    prose = corpora.manual()
+    remarks = ("Where is my order?", "It arrived broken, please refund me.", "How long does the delivery take?")
+    prose = [item.text for item in sentences.make(BASE_ROWS, draws, invented=0.2, remarks=remarks)]
     values = [words for _, _, words in planted(BASE_ROWS // 20, seed=5)]
     rows = [" ".join(draws.choices(prose, k=SENTENCES_PER_ROW)) for _ in range(BASE_ROWS)]
     rows = [f"{row} {values[place // 20]}" if place % 20 == 0 else row for place, row in enumerate(rows)]
@@ -69,7 +70,7 @@ def write(megabytes: int) -> list[int]:
         texts: list[str] = []
         size = 0
         while size < per_part:
-            texts.append(f"Ticket T{number}: {rows[number % BASE_ROWS]}")
+            texts.append(f"Ticket {number}: {rows[number % BASE_ROWS]}")
             size += len(texts[-1].encode())
             number += 1
         pq.write_table(pa.table({"text": texts}), FOLDER / f"part-{part}.parquet", row_group_size=20_000)

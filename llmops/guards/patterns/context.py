@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from llmops.guards.patterns.secrets import holds_any
 from llmops.guards.spans import Span
 
 _LINK = (
@@ -163,7 +164,7 @@ def find(text: str, digits: int) -> Iterator[Span]:
     """
     lowered = text.lower()
     for rule in _RULES:
-        if digits < rule.digits or not any(stem in lowered for stem in rule.stems):
+        if digits < rule.digits or not holds_any(lowered, rule.stems):
             continue
         for match in rule.pattern.finditer(text):
             value = _value(rule, match)

@@ -95,7 +95,9 @@ _OF_DIGITS = (
     _kind(r"\d{9}", nif.is_valid),
 )
 # No text without one of these holds a number of the two kinds: looked for first, since most texts have neither.
-_LETTERS_AND_DIGITS = re.compile(r"\d(?:[ .]?\d){5}|\d\d[A-Za-z]\d\d|[A-Za-z]\d{4}")
+_LETTERS_AND_DIGITS = re.compile(
+    r"(?<!\w)(?:(?=[\w&.+-]{8})[^\W\d_]*\d|[A-Za-z]{2} \d\d \d\d|[A-Za-zÑñ&]{3,6}\d{2}|\d{6}[-+]\d)"
+)
 _LONG_RUN = re.compile(r"\d(?:[ .-]?\d){7}")
 _SSN = re.compile(r"(?<![\w.-])(?!000|666)[0-9]\d\d([- .])(?!00)\d\d\1(?!0000)\d{4}(?![\w-]|\.\d)")
 _SSN_WORD = re.compile(
