@@ -7,6 +7,7 @@ from typing import Any
 
 from llmops import artifacts
 from llmops.config import StageConfig
+from llmops.guards.personal_data import TYPES
 from llmops.manifest import Manifest
 from llmops.redaction.config import RedactConfig
 
@@ -34,7 +35,7 @@ def commit_evaluation(
     models: Mapping[str, Any],
     *,
     redacted: Sequence[date] = DAYS,
-    redacts: Sequence[str] = ("CARD", "EMAIL", "IBAN", "PHONE"),
+    redacts: Sequence[str] = TYPES,
     champion: Manifest | None = None,
 ) -> Manifest:
     """The evaluation of a candidate made from two days, of which `redacted` went through `redact` for some kinds."""
