@@ -30,7 +30,7 @@ def normalised(text: str) -> View:
     if text.isascii() and not _CONTROL.search(text):
         return View(text, range(len(text)))
     plain = text.translate(_PLAIN)
-    if len(plain) == len(text) and not any(len(_PLAIN[ord(character)]) != 1 for character in set(text)):
+    if _PLAIN.irregular.isdisjoint(text):
         return View(plain, range(len(text)))
     origins: list[int] = []
     for offset, character in enumerate(text):
@@ -59,8 +59,15 @@ def _plain(character: str) -> str:
 class _Plain(dict[int, str]):
     """For `str.translate`: what each code point that has come up is in plain form."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.irregular: set[str] = set()
+        """Those characters that become none or several."""
+
     def __missing__(self, codepoint: int) -> str:
         self[codepoint] = _plain(chr(codepoint))
+        if len(self[codepoint]) != 1:
+            self.irregular.add(chr(codepoint))
         return self[codepoint]
 
 

@@ -96,9 +96,10 @@ _OF_DIGITS = (
 )
 # No text without one of these holds a number of the two kinds: looked for first, since most texts have neither.
 _LETTERS_AND_DIGITS = re.compile(
-    r"(?<!\w)(?:(?=[\w&.+-]{8})[^\W\d_]*\d|[A-Za-z]{2} \d\d \d\d|[A-Za-zÑñ&]{3,6}\d{2}|\d{6}[-+]\d)"
+    r"(?<![^\W_])(?:(?=[^\W_]{8})(?:\d+[^\W\d_]|[^\W\d_]+\d)|[A-Za-z]{2} \d\d \d\d|[XYZxyz]-?\d{7}|\d{6}[-+]\d{3}"
+    r"|\d\d\.\d{3}\.\d{3}-?[A-Za-z]|\d{8}-[A-Za-z])"
 )
-_LONG_RUN = re.compile(r"\d(?:[ .-]?\d){7}")
+_LONG_RUN = re.compile(r"\d(?:[ .-]?\d){8}")
 _SSN = re.compile(r"(?<![\w.-])(?!000|666)[0-9]\d\d([- .])(?!00)\d\d\1(?!0000)\d{4}(?![\w-]|\.\d)")
 _SSN_WORD = re.compile(
     r"(?:\bssn\b|social[ -]?security|soc\.? ?sec|\bss ?(?:#|no|number)|\bitin\b|sozialversicherung\w*|sécurité sociale"
