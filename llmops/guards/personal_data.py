@@ -73,6 +73,6 @@ def _scan(text: str, types: Collection[str], phone_regions: Collection[str]) -> 
     if "IBAN" in types:
         yield from numbers.ibans(text)
     if "SSN" in types or "NATIONAL_ID" in types:
-        yield from (span for span in identifiers.find(text) if span.type in types)
+        yield from (span for span in identifiers.find(text, digits) if span.type in types)
     if "PHONE" in types and digits >= phones.FEWEST_DIGITS:
         yield from phones.find(text, phone_regions)

@@ -95,10 +95,12 @@ _OF_DIGITS = (
     _kind(r"\d{9}", nif.is_valid),
 )
 # No text without one of these holds a number of the two kinds: looked for first, since most texts have neither.
+_LETTER_AFTER_DIGIT = re.compile(r"\d[+-]?[A-Za-z]|\d [A-Da-d]\b|\d[-+]\d{3}|[A-Za-z&]\d{6}")
 _LETTERS_AND_DIGITS = re.compile(
     r"(?<![^\W_])(?:(?=[^\W_]{8})(?:\d+[^\W\d_]|[^\W\d_]+\d)|[A-Za-z]{2} \d\d \d\d|[XYZxyz]-?\d{7}|\d{6}[-+]\d{3}"
     r"|\d\d\.\d{3}\.\d{3}-?[A-Za-z]|\d{8}-[A-Za-z])"
 )
+_FEWEST_IN_A_ROW = 9
 _LONG_RUN = re.compile(r"\d(?:[ .-]?\d){8}")
 _SSN = re.compile(r"(?<![\w.-])(?!000|666)[0-9]\d\d([- .])(?!00)\d\d\1(?!0000)\d{4}(?![\w-]|\.\d)")
 _SSN_WORD = re.compile(
@@ -122,12 +124,15 @@ _LONG_WORD = re.compile(r"\w{26}")
 _WALLET = re.compile(r"(?<!\w)(?:bc1[a-z0-9]{25,62}|[13][1-9A-HJ-NP-Za-km-z]{25,34}|0x[0-9a-fA-F]{40})(?!\w)")
 
 
-def find(text: str) -> Iterator[Span]:
-    """Social security numbers of the United States (and what is called one), and other countries' personal numbers."""
+def find(text: str, digits: int) -> Iterator[Span]:
+    """Social security numbers of the United States (and what is called one), and other countries' personal numbers.
+
+    `digits` is the most that stand together in the text.
+    """
     kinds: tuple[_Kind, ...] = ()
-    if _LETTERS_AND_DIGITS.search(text):
+    if _LETTER_AFTER_DIGIT.search(text) and _LETTERS_AND_DIGITS.search(text):
         kinds += _WITH_LETTERS
-    if _LONG_RUN.search(text):
+    if digits >= _FEWEST_IN_A_ROW and _LONG_RUN.search(text):
         yield from _social_security(text)
         kinds += _OF_DIGITS
     for kind in kinds:
