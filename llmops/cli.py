@@ -58,6 +58,10 @@ _STAGES = {
     ),
 }
 _TOOLS = {
+    "train-tagger": (
+        "llmops.tagging.stage:train_tagger",
+        "Train the tagger of names and addresses that the guards ship with.",
+    ),
     "create-keys": (
         "llmops.signing:create_keys",
         "Create the keys that sign and verify releases and make pseudonyms.",

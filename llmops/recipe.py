@@ -22,6 +22,7 @@ from llmops.publishing.config import PublishConfig
 from llmops.redaction.config import RedactConfig
 from llmops.screening.config import ScreeningCorpusConfig, TrainScreenConfig
 from llmops.splitting.config import SplitConfig
+from llmops.tagging.config import TrainTaggerConfig
 from llmops.tokenization.config import TokenizeConfig
 from llmops.training.config import FinetuneConfig
 from llmops.tuning.config import TuneConfig
@@ -50,6 +51,7 @@ class Recipe(BaseModel):
     store_interactions: StoreInteractionsConfig = StoreInteractionsConfig()
     make_screening_corpus: ScreeningCorpusConfig = ScreeningCorpusConfig()
     train_screen: TrainScreenConfig = TrainScreenConfig()
+    train_tagger: TrainTaggerConfig = TrainTaggerConfig()
 
     @model_validator(mode="after")
     def _check_order_sources(self) -> Self:

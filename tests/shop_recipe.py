@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-_MODEL_PART = """
+MODEL_PART = """
 [import_model]
 base_model = "{model}"
 licence = "Apache-2.0"
@@ -25,4 +25,4 @@ max_new_tokens = 8
 def shop_recipe(model: Path) -> str:
     """The quickstart's sources with a model folder and small budgets."""
     sources, _, _ = Path("recipes/quickstart.toml").read_text().partition("[import_model]")
-    return sources + _MODEL_PART.format(model=model)
+    return sources + MODEL_PART.format(model=model)

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from llmops.guards.personal_data import TYPES
+
+_KINDS = ", ".join(f"'{kind}'" for kind in TYPES[:-1]) + f" or '{TYPES[-1]}'"
+
 LLMOPS = [str(Path(sys.executable).with_name("llmops"))]
 
 
@@ -76,7 +80,7 @@ def test_mistake_gets_one_clear_message(arguments: tuple[str, ...], status: int,
         ),
         (
             ("redact", "a", "b", "--config.types", "FOO"),
-            ["--config.types: Input should be 'CARD', 'EMAIL', 'IBAN' or 'PHONE' (got 'FOO')"],
+            [f"--config.types: Input should be {_KINDS} (got 'FOO')"],
         ),
         (
             ("tune", "a", "b", "c", "--training.lora.rank", "x"),

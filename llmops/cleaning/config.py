@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from llmops.config import StageConfig
+from llmops.guards.personal_data import TYPES
 
 
 class CleanConfig(StageConfig):
@@ -18,5 +19,9 @@ class CleanConfig(StageConfig):
     """Jaccard similarity of the shingle sets from which two rows are near duplicates."""
     permutations: int = Field(128, ge=16)
     """MinHash permutations; more find more candidate pairs and cost more."""
+    personal_data_types: tuple[str, ...] = TYPES
+    """Kinds of personal data that are looked for once more when texts are in normal form, and replaced by `<TYPE>`."""
+    phone_regions: tuple[str, ...] = ("DE", "NO", "GB", "US", "FR")
+    """Countries (ISO 3166 alpha-2) whose national phone formats that second look recognises."""
     partitions: int = Field(2, ge=1)
     """Parquet files written, and Spark's shuffle partitions; raise it with the data."""

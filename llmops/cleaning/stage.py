@@ -11,12 +11,13 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from llmops import artifacts, schemas, spark
 from llmops.cleaning.config import CleanConfig
 from llmops.cleaning.deduplicate import mark_exact, near_keepers
+from llmops.cleaning.leftovers import COLUMN, redact_again
 from llmops.cleaning.normalise import normalise_texts
 from llmops.cleaning.quality import judge
 from llmops.manifest import Manifest
 from llmops.settings import Settings
 
-STAGE, VERSION = "clean", 1
+STAGE, VERSION = "clean", 2
 _TEXTS = ("question", "answer", "text")
 log = structlog.get_logger()
 
@@ -30,7 +31,8 @@ def clean_rows(
 ) -> Manifest:
     """Clean the rows of `redacted` (`schemas.REDACTED`) into `target` (`schemas.CLEAN`).
 
-    Every dropped row goes to quarantine with its rule; a duplicate names the row that it was merged into.
+    Every dropped row goes to quarantine with its rule; a duplicate names the row that it was merged into. Personal data
+    that redaction could not see before, because of how it was written, is replaced and counted (`leftover_…`).
     """
     source = artifacts.read(redacted, stage="redact")
     attempt = artifacts.begin(target, stage=STAGE, version=VERSION, config=config, inputs=[source])
@@ -42,9 +44,13 @@ def clean_rows(
         files = (artifacts.join(source.uri, name) for name in source.names(".parquet"))
         rows = session.read.schema(from_arrow_schema(schemas.REDACTED)).parquet(*files)
         kept, aside = split_rows(rows, config)
-        kept.coalesce(config.partitions).write.parquet(attempt.data_uri)
+        kept = redact_again(kept, _TEXTS, config).cache()
+        left = {row[0]: row[1] for row in kept.select(F.explode(COLUMN)).groupBy("col").count().collect()}
+        kept.drop(COLUMN).coalesce(config.partitions).write.parquet(attempt.data_uri)
         aside.coalesce(1).write.parquet(attempt.quarantine_uri)
-    return attempt.commit(input_ids=ids)
+    return attempt.commit(
+        input_ids=ids, counts={f"leftover_{kind.lower()}": count for kind, count in sorted(left.items())}
+    )
 
 
 def split_rows(rows: DataFrame, config: CleanConfig) -> tuple[DataFrame, DataFrame]:

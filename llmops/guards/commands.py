@@ -4,16 +4,45 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from cyclopts import App
 
 from llmops.errors import ConfigurationError
-from llmops.guards import scorers
+from llmops.guards import personal_data, scorers
 from llmops.guards.injection import THRESHOLD, screen
 
 app = App(name="guard", help=__doc__)
+
+
+@app.command(name="personal-data")
+def show_personal_data(file: Path | None = None, /, *, region: tuple[str, ...] = personal_data.PHONE_REGIONS) -> str:
+    """Print what personal data and secrets stand in texts: JSON lines `{id, text}` in, `{id, spans}` out.
+
+    A span is `{start, end, type, score}`: `text[start:end]` in Unicode code points, and how sure the finding is (1: a
+    checksum). Types: SECRET (API keys, tokens, private keys, addresses with a login), IBAN, CARD, EMAIL, SSN (United
+    States, and what is called so), NATIONAL_ID (other countries' personal and tax numbers), IP, MAC, CRYPTO (wallets),
+    DATE_OF_BIRTH, PASSWORD, PIN (and card codes), ACCOUNT (bank, customer and policy numbers), PASSPORT,
+    DRIVER_LICENSE, USERNAME, PHONE, ADDRESS (postal), PERSON.
+
+    Parameters
+    ----------
+    file
+        File of JSON lines; standard input if left out.
+    region
+        Countries (ISO 3166 alpha-2) whose national phone formats are known; give it once for each.
+    """
+    return "\n".join(
+        json.dumps(
+            {
+                "id": row["id"],
+                "spans": [asdict(span) for span in personal_data.find(row["text"], phone_regions=region)],
+            }
+        )
+        for row in read_lines(file)
+    )
 
 
 @app.command(name="injection")

@@ -6,8 +6,9 @@ tokens, then section markers; personal data becomes `‹TYPE›` (`guards.person
 their host is allowed (`guards.links`). So the result holds no tag in HTML's sense, no image, and no link but those to
 allowed hosts; it is still to be escaped where it is put into HTML, as any text.
 
-Not covered: what the text says. Personal data without a pattern (names, addresses), numbers written as words, and a
-datum of more than 320 characters are not found; see `guards.links` for names that are left.
+Not covered: what the text says. Personal data of other types (names, passwords, what else only the words around it
+tell), numbers written as words, and a datum of more than 320 characters are not found; see `guards.links` for names
+that are left.
 """
 
 import re
@@ -28,6 +29,8 @@ HELD_AT_MOST = (
 
 # Words of ASCII in which no personal data can begin, each with the white space behind it.
 _HARMLESS = re.compile(r"(?:[!-'*,\-./:-?A-Z\\\]^_`a-z{|}~)]*+\s)++")
+_TYPES = ("IBAN", "CARD", "EMAIL", "PHONE")
+"""What is looked for: types that can be told within the stretches of text that `_People` cuts an answer into."""
 _ENDS = '\n!?,;"\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f'  # no personal data holds one
 _WORD = re.compile(rf"[^\s{_ENDS}]*+")
 _SUSPECT = re.compile(r"[\d@+]")
@@ -156,7 +159,7 @@ class _People:
         return "".join([*pieces, text[start:]])
 
     def _find(self, text: str) -> list[personal_data.Span]:
-        found = personal_data.find(text, phone_regions=self._regions)
+        found = personal_data.find(text, _TYPES, self._regions)
         return [span for span in found if _bare(text[span.start : span.end]) not in self._allowed]
 
 

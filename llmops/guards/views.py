@@ -1,8 +1,11 @@
 """A normalised view of a text that remembers where each of its characters came from."""
 
+import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 _INVISIBLE = {"Cc", "Cf", "Mn", "Me"}  # controls, zero-width and bidi marks, combining marks
 
 
@@ -11,7 +14,7 @@ class View:
     """What a reader (or a model) sees in a text, in plain forms."""
 
     text: str
-    origins: tuple[int, ...]
+    origins: Sequence[int]
     """Offset in the original text of each character of `text`."""
 
     def original_span(self, start: int, end: int) -> tuple[int, int]:
@@ -24,13 +27,15 @@ def normalised(text: str) -> View:
 
     So a card number in full-width digits, or one split by zero-width characters, reads as a card number.
     """
-    characters: list[str] = []
+    if text.isascii() and not _CONTROL.search(text):
+        return View(text, range(len(text)))
+    plain = text.translate(_PLAIN)
+    if _PLAIN.irregular.isdisjoint(text):
+        return View(plain, range(len(text)))
     origins: list[int] = []
     for offset, character in enumerate(text):
-        plain = _plain(character)
-        characters.append(plain)
-        origins.extend([offset] * len(plain))
-    return View("".join(characters), tuple(origins))
+        origins.extend([offset] * len(_PLAIN[ord(character)]))
+    return View(plain, origins)
 
 
 def folded(text: str) -> str:
@@ -51,6 +56,21 @@ def _plain(character: str) -> str:
     return unicodedata.normalize("NFKC", character)
 
 
+class _Plain(dict[int, str]):
+    """For `str.translate`: what each code point that has come up is in plain form."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.irregular: set[str] = set()
+        """Those characters that become none or several."""
+
+    def __missing__(self, codepoint: int) -> str:
+        self[codepoint] = _plain(chr(codepoint))
+        if len(self[codepoint]) != 1:
+            self.irregular.add(chr(codepoint))
+        return self[codepoint]
+
+
 class _Folded(dict[int, str]):
     """For `str.translate`: what each code point that has come up becomes."""
 
@@ -62,4 +82,5 @@ class _Folded(dict[int, str]):
         return self[codepoint]
 
 
+_PLAIN = _Plain()
 _FOLDED = _Folded()

@@ -1,20 +1,43 @@
 """What to take out of the raw text."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from phonenumbers import SUPPORTED_REGIONS
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from llmops.config import StageConfig
+from llmops.guards.personal_data import TYPES
 
-PersonalDataType = Literal["CARD", "EMAIL", "IBAN", "PHONE"]
+PersonalDataType = Literal[
+    "SECRET",
+    "IBAN",
+    "CARD",
+    "EMAIL",
+    "SSN",
+    "NATIONAL_ID",
+    "IP",
+    "MAC",
+    "CRYPTO",
+    "DATE_OF_BIRTH",
+    "PASSWORD",
+    "PIN",
+    "ACCOUNT",
+    "PASSPORT",
+    "DRIVER_LICENSE",
+    "USERNAME",
+    "PHONE",
+    "ADDRESS",
+    "PERSON",
+]
 
 
 class RedactConfig(StageConfig):
     """Configuration of `llmops redact`."""
 
-    types: tuple[PersonalDataType, ...] = Field(("CARD", "EMAIL", "IBAN", "PHONE"), min_length=1)
+    types: tuple[PersonalDataType, ...] = Field(TYPES, min_length=1, validate_default=True)
     """Kinds of personal data that are replaced by `<TYPE>`, or by a pseudonym where they name whom a row is about."""
+    quarantined_types: tuple[PersonalDataType, ...] = ()
+    """Those of `types` that nobody should have written at all: rows that hold one are set aside, redacted as well."""
     phone_regions: tuple[str, ...] = ("DE", "NO", "GB", "US", "FR")
     """Countries (ISO 3166 alpha-2) whose national phone formats are recognised; international ones always are."""
 
@@ -26,3 +49,9 @@ class RedactConfig(StageConfig):
                 f"{', '.join(unknown)}: no such region; give countries as ISO 3166 alpha-2, such as DE or GB"
             )
         return regions
+
+    @model_validator(mode="after")
+    def _check_quarantined(self) -> Self:
+        if unknown := sorted(set(self.quarantined_types) - set(self.types)):
+            raise ValueError(f"quarantined_types: {', '.join(unknown)}: is not looked for; add it to `types`")
+        return self

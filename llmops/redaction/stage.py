@@ -1,7 +1,8 @@
 """`llmops redact`: personal data out of the raw text, before anything else touches it."""
 
+import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Annotated, Any
 
@@ -14,7 +15,8 @@ from llmops.manifest import Manifest
 from llmops.redaction.config import RedactConfig
 from llmops.settings import Settings
 
-STAGE, VERSION = "redact", 2
+STAGE, VERSION = "redact", 3
+REPORT = "personal_data.json"
 _TEXTS = ("question", "answer", "text")
 
 
@@ -26,6 +28,9 @@ def redact_rows(
     settings: Annotated[Settings, Parameter(parse=False)],
 ) -> Manifest:
     """Replace personal data in the rows of `raw` (`schemas.RAW`) by `<TYPE>`; `schemas.REDACTED` in `target`.
+
+    Beside the table stands `personal_data.json`: what was found, per type. The placeholder is the same for all values
+    of a type, so equal texts stay equal on every day. Rows with a type of `quarantined_types` go to quarantine.
 
     A subject that holds personal data becomes a pseudonym, so that people stay apart; a join key that does is dropped.
     Row ids stay. Equal values have equal pseudonyms on all days and machines that share `settings.pseudonym_key`. The
@@ -43,24 +48,58 @@ def redact_rows(
     gone = [row for row in rows if erased.holds(row["subject_id"])]
     read_key = cache(lambda: pseudonyms.read_key(settings.pseudonym_key))
     redacted = [redact_row(row, config, read_key) for row in rows if not erased.holds(row["subject_id"])]
-    found = Counter(kind for row in redacted for kind in row["redactions"])
-    attempt.write_table(pa.Table.from_pylist(redacted, schema=schemas.REDACTED), schemas.REDACTED)
+    kept = [row for row in redacted if not _forbidden(row, config)]
+    attempt.write_table(pa.Table.from_pylist(kept, schema=schemas.REDACTED), schemas.REDACTED)
     attempt.set_aside(
         [
-            {
-                "row_id": row["row_id"],
-                "rule": suppression.RULE,
-                "reason": "about somebody who was erased",
-                "uri": row["uri"],
-            }
-            for row in gone
+            *(_set_aside(row, config) for row in redacted if _forbidden(row, config)),
+            *(
+                {
+                    "row_id": row["row_id"],
+                    "rule": suppression.RULE,
+                    "reason": "about somebody who was erased",
+                    "uri": row["uri"],
+                }
+                for row in gone
+            ),
         ]
     )
+    attempt.write_bytes(REPORT, json.dumps(report(redacted, config), indent=2).encode() + b"\n")
+    found = Counter(kind for row in redacted for kind in row["redactions"])
     return attempt.commit(
         input_ids=[row["row_id"] for row in rows],
         suppressed_until=erased.sequence,
         counts={f"redacted_{kind.lower()}": count for kind, count in sorted(found.items())},
     )
+
+
+def report(redacted: Sequence[dict[str, Any]], config: RedactConfig) -> dict[str, dict[str, Any]]:
+    """Per type that was looked for: what is done about it, how often it was found, in how many rows and which sources.
+
+    Takes rows of `schemas.REDACTED`, those that are set aside included.
+    """
+    told: dict[str, dict[str, Any]] = {}
+    for kind in config.types:
+        holding = [row for row in redacted if kind in row["redactions"]]
+        told[kind] = {
+            "action": "quarantine" if kind in config.quarantined_types else "redact",
+            "findings": sum(row["redactions"].count(kind) for row in holding),
+            "rows": len(holding),
+            "rows_by_source": dict(sorted(Counter(row["source"] for row in holding).items())),
+        }
+    return told
+
+
+def _forbidden(row: dict[str, Any], config: RedactConfig) -> list[str]:
+    return [kind for kind in config.quarantined_types if kind in row["redactions"]]
+
+
+def _set_aside(row: dict[str, Any], config: RedactConfig) -> dict[str, Any]:
+    """The row for quarantine: as redacted, since quarantine is no place for personal data either."""
+    kinds = ", ".join(_forbidden(row, config))
+    record = json.dumps(row, default=str, ensure_ascii=False)
+    reason = f"holds {kinds}, which the recipe has set aside"
+    return {"row_id": row["row_id"], "uri": row["uri"], "rule": "personal_data", "reason": reason, "record": record}
 
 
 def redact_row(row: dict[str, Any], config: RedactConfig, read_key: Callable[[], bytes]) -> dict[str, Any]:

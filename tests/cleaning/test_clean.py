@@ -208,3 +208,22 @@ def test_killed_clean_ends_with_the_same_digest(tmp_path: Path) -> None:
 
     one = artifacts.read(undisturbed.stdout.strip(), stage="clean")
     assert one.digest == artifacts.read(f"{tmp_path}/other", stage="clean").digest
+
+
+def test_personal_data_that_shows_in_normal_form_is_taken_out_and_counted(tmp_path: Path) -> None:
+    wrongly_decoded = "Mail kÃ¤thi@example.org please, it is about my order of last week."
+    hidden = {"text": "My card 4111\u200b 1111 1111 1111 was charged twice for the same two tents."}
+    source = redacted(
+        tmp_path / "redacted", [row("1", text=wrongly_decoded), row("2", **hidden), row("3", text="A tent")]
+    )
+
+    made = clean_rows(source.uri, str(tmp_path / "clean"), config=CONFIG, settings=Settings())
+
+    texts = {item["row_id"]: item["text"] for item in artifacts.read_table(made).to_pylist()}
+    assert texts["1"] == "Mail <EMAIL> please, it is about my order of last week."
+    assert texts["2"] == "My card <CARD> was charged twice for the same two tents."
+    assert texts["3"] == "A tent"
+    assert {name: count for name, count in made.counts.items() if name.startswith("leftover_")} == {
+        "leftover_card": 1,
+        "leftover_email": 1,
+    }

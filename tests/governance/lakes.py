@@ -10,6 +10,7 @@ from llmops import artifacts, signing
 from llmops.config import StageConfig
 from llmops.governance import stage
 from llmops.governance.config import GateConfig
+from llmops.guards.personal_data import TYPES
 from llmops.manifest import Manifest
 from llmops.redaction.config import RedactConfig
 from llmops.settings import Settings
@@ -68,7 +69,7 @@ def commit_evaluation(
     scores: Mapping[str, Any],
     *,
     redacted: Sequence[date] = DAYS,
-    redacts: Sequence[str] = ("CARD", "EMAIL", "IBAN", "PHONE"),
+    redacts: Sequence[str] = TYPES,
     champion: Manifest | None = None,
 ) -> Manifest:
     """The evaluation of a candidate made from two days, of which `redacted` went through `redact` for some kinds."""

@@ -56,8 +56,10 @@ learning_rate_high = 2e-2
 max_tokens = 8_000
 batch_size = 2
 [evaluate]
-generated_examples = 2
+generated_examples = 12
 max_new_tokens = 4
+[gate]
+max_guard_rise = 1.0
 [publish]
 max_new_tokens = 8
 """
