@@ -93,4 +93,4 @@ def test_command_names_the_line_that_is_no_text() -> None:
     )
 
     assert done.returncode == 1
-    assert "standard input, line 2: not an object" in done.stderr
+    assert "standard input, line 2: not of the form" in done.stderr

@@ -25,6 +25,7 @@ def made(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     root = tmp_path_factory.mktemp("erasure")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LLMOPS_HOME", str(root / "home"))
+        patch.setenv("LLMOPS_ENVIRONMENT", "development")
         settings = Settings()
         recipe = shop.write_sources(root / "shop", tiny_model_folder)
         shop.run("create-keys")
