@@ -40,6 +40,8 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "OMP_NUM_THREADS": str(_cores()),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        # What runs from a checkout on one machine is its owner's, who is Admin on the command line.
+        "LLMOPS_ENVIRONMENT": os.environ.get("LLMOPS_ENVIRONMENT", "development"),
         **NO_PROXY,
     }
     return inherited | own | dict(extra)

@@ -1,18 +1,26 @@
-"""`llmops access`: API keys of the service, made, listed and revoked on the machine that holds their file."""
+"""`llmops access`: API keys of the service, made, listed and revoked on the machine that holds their file; the same
+roles for Airflow and MLflow; and whether it all holds.
+"""
 
+import json
 from datetime import UTC, datetime
 from typing import Annotated
 
 import structlog
 from cyclopts import App, Parameter
 
-from llmops.governance.access import keys
+from llmops.governance.access import airflow, default_passwords, keys
 from llmops.governance.access.identity import Allowance
 from llmops.governance.access.keystore import KeyRecord, KeyStore
 from llmops.governance.access.roles import Role
 from llmops.settings import Settings
 
 app = App(name="access", help=__doc__)
+app.command(
+    "llmops.verification.stage:verify_access",
+    name="verify",
+    help="Try every route and command with every role, and hold it against the role matrix.",
+)
 log = structlog.get_logger()
 
 
@@ -74,6 +82,31 @@ def revoke_key(key_id: str, *, settings: Annotated[Settings, Parameter(parse=Fal
     KeyStore(settings.access_keys).revoke(key_id, datetime.now(UTC))
     log.info("key.revoked", key=key_id)
     return f"revoked {key_id}"
+
+
+@app.command
+def airflow_roles(*, apply: bool = False) -> str:
+    """Print the role matrix as Airflow's FAB auth manager imports it, or set it in Airflow's database.
+
+    Parameters
+    ----------
+    apply
+        Make the roles in the database of this environment's Airflow exactly that; harmless when repeated.
+    """
+    if not apply:
+        return json.dumps(airflow.exported_roles(), indent=2)
+    # Airflow takes seconds to import and is not installed everywhere.
+    from llmops.governance.access.airflow_roles import apply_roles  # noqa: PLC0415 - see above
+
+    return "\n".join(apply_roles()) or "nothing to change"
+
+
+@app.command
+def check_passwords(*, settings: Annotated[Settings, Parameter(parse=False)]) -> str:
+    """Look wherever a default password may be in use; exit status 1 outside development if there is one."""
+    default_passwords.refuse_defaults(settings)
+    checks = default_passwords.look(settings)
+    return "\n".join(f"{check.what:<48}{check.got}" for check in checks)
 
 
 def _line(record: KeyRecord, now: datetime) -> str:

@@ -1,0 +1,103 @@
+"""Tries Airflow's REST API with a login of each role; nothing that is asked for there exists, so nothing is done."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from llmops.errors import ConfigurationError
+from llmops.governance.access.findings import Check
+from llmops.governance.access.roles import Action, Role, may
+
+_NOTHING = "llmops_access_verify"
+"""Name of a DAG, variable, … that there is not: who may ask gets 404 or 422, who may not 403."""
+_SECONDS = 60.0
+LET_IN, UNKNOWN, FORBIDDEN = "let in", "401", "403"
+DEVELOPERS_DAG = "llmops_pipeline"
+ADMINS_DAG = "canary"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request to the REST API, and the action that it is."""
+
+    what: str
+    method: str
+    path: str
+    action: Action
+    body: Mapping[str, Any] | None = None
+
+
+_BAD_RUN = {"logical_date": "no date", "conf": {}}  # whoever may start a run is told that this is none
+REQUESTS = (
+    Request("list DAGs", "GET", "dags", Action.READ_REPORTS),
+    Request("read a DAG", "GET", f"dags/{DEVELOPERS_DAG}", Action.READ_REPORTS),
+    Request("list runs", "GET", f"dags/{DEVELOPERS_DAG}/dagRuns", Action.READ_REPORTS),
+    Request("trigger a DAG", "POST", f"dags/{DEVELOPERS_DAG}/dagRuns", Action.RUN_PIPELINE, _BAD_RUN),
+    Request("trigger a DAG of Admins", "POST", f"dags/{ADMINS_DAG}/dagRuns", Action.MANAGE_RELEASES, _BAD_RUN),
+    Request("edit a DAG of Admins", "PATCH", f"dags/{ADMINS_DAG}", Action.EDIT_PIPELINE, {"is_paused": "neither"}),
+    Request("delete a DAG", "DELETE", f"dags/{_NOTHING}", Action.EDIT_PIPELINE),
+    Request("list variables", "GET", "variables", Action.EDIT_PIPELINE),
+    Request("delete a variable", "DELETE", f"variables/{_NOTHING}", Action.EDIT_PIPELINE),
+    Request("list connections", "GET", "connections", Action.EDIT_PIPELINE),
+    Request("delete a connection", "DELETE", f"connections/{_NOTHING}", Action.EDIT_PIPELINE),
+    Request("delete a pool", "DELETE", f"pools/{_NOTHING}", Action.EDIT_PIPELINE),
+)
+
+
+def read_logins(path: Path | None) -> dict[Role, tuple[str, str]]:
+    """User name and password by role, from a JSON file."""
+    if path is None:
+        raise ConfigurationError("--airflow-url needs --airflow-logins: a file with a login for each role")
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+        return {Role(name): (str(login["username"]), str(login["password"])) for name, login in given.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationError(f"{path}: not a JSON file of logins by role") from error
+
+
+def check_airflow(address: str, logins: Mapping[Role, tuple[str, str]]) -> list[Check]:
+    """What each request gets, against the matrix: without a token, with a bad one, and with each role's own."""
+    with httpx.Client(base_url=address, timeout=_SECONDS, trust_env=False) as client:
+        checks = [
+            Check("airflow", request.what, who, UNKNOWN, _got(client, request, token))
+            for who, token in (("nobody, no token", None), ("nobody, bad token", "hello"))
+            for request in REQUESTS
+        ]
+        for role in Role:
+            token = _token(client, logins[role]) if role in logins else None
+            if token is None:
+                checks.append(Check("airflow", "log in", role.value, expected="a token", got="none"))
+                continue
+            checks += [
+                Check(
+                    "airflow",
+                    request.what,
+                    role.value,
+                    expected=LET_IN if may(role, request.action) else FORBIDDEN,
+                    got=_got(client, request, token),
+                )
+                for request in REQUESTS
+            ]
+    return checks
+
+
+def _token(client: httpx.Client, login: tuple[str, str]) -> str | None:
+    try:
+        answer = client.post("/auth/token", json={"username": login[0], "password": login[1]})
+    except httpx.HTTPError:
+        return None
+    return str(answer.json()["access_token"]) if answer.status_code == 201 else None
+
+
+def _got(client: httpx.Client, request: Request, token: str | None) -> str:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    try:
+        answer = client.request(request.method, f"/api/v2/{request.path}", json=request.body, headers=headers)
+    except httpx.HTTPError as error:
+        return f"no answer: {type(error).__name__}"
+    status = answer.status_code
+    return str(status) if status in {401, 403, 429} or status >= 500 else LET_IN
