@@ -31,6 +31,7 @@ from llmops.errors import (
     Refused,
 )
 from llmops.governance.access import operators
+from llmops.governance.access.privileges import COMMANDS
 from llmops.manifest import Manifest
 from llmops.recipe import defaults, load, reason_of
 from llmops.settings import Settings
@@ -121,13 +122,13 @@ def launch(
     settings = _read_settings()
     logs.configure(settings.log_format)
     # Who may not run a command is told before anything that it was given is read, however wrong that is.
-    operator = None if _asks_for_help(tokens) else operators.admit(tokens, settings)
+    operator = None if _seems_harmless(tokens) else operators.admit(tokens, settings)
     tables = defaults() if recipe is None else load(recipe).model_dump(mode="json", exclude_none=True)
     app.config = (Dict(arguments_from(tables), source=str(recipe or "defaults")),)
     command, bound, ignored = app.parse_args(tokens, exit_on_error=False, print_error=False)
     if getattr(command, "__func__", None) in {App.help_print, App.version_print}:
         return command(*bound.args, **bound.kwargs)
-    operator = operator or operators.admit(tokens, settings)  # what looked like a cry for help was none
+    operator = operator or operators.admit(tokens, settings)  # what looked harmless was not
     given = {name: settings for name, kind in ignored.items() if kind is Settings}
     with (
         artifacts.recomputing() if force else nullcontext(),
@@ -137,8 +138,11 @@ def launch(
         return command(*bound.args, **bound.kwargs, **given)
 
 
-def _asks_for_help(tokens: tuple[str, ...]) -> bool:
-    return not tokens or bool({"--help", "-h", "--version"} & set(tokens))
+def _seems_harmless(tokens: tuple[str, ...]) -> bool:
+    """Whether words ask for help, name a group alone, or no command at all; whatever runs after all is checked then."""
+    if {"--help", "-h", "--version"} & set(tokens) or (len(tokens) < 2 and not {*tokens} & COMMANDS.keys()):
+        return True
+    return tokens[0] not in [*app]
 
 
 def arguments_from(tables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -1,15 +1,13 @@
 """Tries Airflow's REST API with a login of each role; nothing that is asked for there exists, so nothing is done."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from llmops.errors import ConfigurationError
 from llmops.governance.access.findings import Check
+from llmops.governance.access.logins import Login
 from llmops.governance.access.roles import Action, Role, may
 
 _NOTHING = "llmops_access_verify"
@@ -48,18 +46,7 @@ REQUESTS = (
 )
 
 
-def read_logins(path: Path | None) -> dict[Role, tuple[str, str]]:
-    """User name and password by role, from a JSON file."""
-    if path is None:
-        raise ConfigurationError("--airflow-url needs --airflow-logins: a file with a login for each role")
-    try:
-        given = json.loads(path.read_text(encoding="utf-8"))
-        return {Role(name): (str(login["username"]), str(login["password"])) for name, login in given.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigurationError(f"{path}: not a JSON file of logins by role") from error
-
-
-def check_airflow(address: str, logins: Mapping[Role, tuple[str, str]]) -> list[Check]:
+def check_airflow(address: str, logins: Mapping[Role, Login]) -> list[Check]:
     """What each request gets, against the matrix: without a token, with a bad one, and with each role's own."""
     with httpx.Client(base_url=address, timeout=_SECONDS, trust_env=False) as client:
         checks = [
@@ -85,9 +72,9 @@ def check_airflow(address: str, logins: Mapping[Role, tuple[str, str]]) -> list[
     return checks
 
 
-def _token(client: httpx.Client, login: tuple[str, str]) -> str | None:
+def _token(client: httpx.Client, login: Login) -> str | None:
     try:
-        answer = client.post("/auth/token", json={"username": login[0], "password": login[1]})
+        answer = client.post("/auth/token", json=login._asdict())
     except httpx.HTTPError:
         return None
     return str(answer.json()["access_token"]) if answer.status_code == 201 else None

@@ -18,11 +18,12 @@ from llmops.governance.access import default_passwords
 from llmops.governance.access.config import VerifyAccessConfig
 from llmops.governance.access.findings import Check, report
 from llmops.governance.access.keystore import KeyStore
+from llmops.governance.access.logins import read_logins
 from llmops.governance.access.roles import Role
 from llmops.manifest import Manifest
 from llmops.publishing.preview import write_preview
 from llmops.settings import Settings
-from llmops.verification.airflow_checks import check_airflow, read_logins
+from llmops.verification.airflow_checks import check_airflow
 from llmops.verification.command_checks import check_commands, commands_of
 from llmops.verification.policy import digest_of_policy
 from llmops.verification.route_checks import check_routes, routes_of
@@ -68,6 +69,8 @@ def verify_access(
     """
     if (candidate is None) == (url is None):
         raise ConfigurationError("give either --candidate or --url: what is to be tried")
+    if airflow_url is not None and airflow_logins is None:
+        raise ConfigurationError("--airflow-url needs --airflow-logins: a file with a login for each role")
     adapter = artifacts.read(candidate, stage="finetune") if candidate else None
     with artifacts.recomputing():
         attempt = artifacts.begin(
@@ -82,7 +85,7 @@ def verify_access(
     checks = default_passwords.look(settings)
     with _service(adapter, url, config, settings) as (address, store_settings):
         checks += _try_everything(address, keys, store_settings)
-    if airflow_url is not None:
+    if airflow_url is not None and airflow_logins is not None:
         checks += check_airflow(airflow_url, read_logins(airflow_logins))
     content = report(checks)
     attempt.write_bytes(REPORT, digests.canonical_json(content))

@@ -6,7 +6,8 @@ The roles have names of their own. FAB's `User` and `Admin` are built in: it giv
 it starts, and its `User` may edit and delete every DAG.
 
 What FAB cannot tell apart: whoever may start a DAG's runs may also pause that DAG. A Developer gets that for the DAGs
-named in `DEVELOPERS_DAGS` alone (`access_control` in the DAG files), so neither erases nor decides about releases.
+named in `DEVELOPERS_DAGS` alone, so neither erases people nor decides about releases. It is granted to the role and not
+in the DAG files: their `access_control` goes with Airflow 4, and fails where the roles are not there yet.
 """
 
 from collections.abc import Mapping
@@ -20,8 +21,8 @@ ROLE_NAMES: Mapping[Role, str] = {
     Role.DEVELOPER: "LlmopsDeveloper",
     Role.ADMIN: "LlmopsAdmin",
 }
-DAG_LEVEL_PREFIXES = ("DAG:", "DAG Run:")
-"""Resources of single DAGs, which the DAG files grant."""
+DEVELOPERS_DAGS: tuple[str, ...] = ("batch_inference", "llm_governance_review", "llmops_pipeline")
+"""DAGs that are pipeline work: what they make is published by the gate alone. All others are for Admins to start."""
 
 
 def _pairs(actions: str, *resources: str) -> frozenset[Pair]:
@@ -35,8 +36,9 @@ GRANTS: Mapping[Action, frozenset[Pair]] = {
     | _pairs("can_read", "DAG Code", "DAG Versions", "DAG Warnings", "Task Logs", "XComs", "HITL Detail", "Backfills")
     | _pairs("can_read", "Asset Aliases", "ImportError", "Pools", "Cluster Activity")
     | _pairs("menu_access", "Browse", "Docs", "Documentation", "Cluster Activity"),
-    # Each of these counts only for DAGs that the role may edit, see `access_control`.
-    Action.RUN_PIPELINE: _pairs("can_create can_edit", "DAG Runs", "Task Instances", "Backfills"),
+    # The first line counts only for DAGs that the role may edit.
+    Action.RUN_PIPELINE: _pairs("can_create can_edit", "DAG Runs", "Task Instances", "Backfills")
+    | _pairs("can_edit", *(f"DAG:{name}" for name in DEVELOPERS_DAGS)),
     Action.APPROVE_RELEASES: _pairs("can_edit", "HITL Detail"),
     Action.EDIT_PIPELINE: _pairs("can_edit can_delete", "DAGs")
     | _pairs("can_delete", "DAG Runs", "Task Instances", "Backfills")
@@ -45,31 +47,15 @@ GRANTS: Mapping[Action, frozenset[Pair]] = {
     | _pairs("can_create can_edit can_delete", "Assets")
     | _pairs("can_read menu_access", "Configurations", "Plugins", "Providers", "Triggers", "Audit Logs")
     | _pairs("menu_access", "Admin", "HITL Detail"),
-    Action.MANAGE_KEYS: _pairs("can_create can_read can_edit can_delete menu_access", "Users", "Roles")
+    Action.MANAGE_KEYS: _pairs("can_create can_read can_edit can_delete", "Users", "Roles")
     | _pairs("can_read can_edit", "Passwords"),
 }
 """What an action needs there; actions that are not named need nothing in Airflow."""
 
-DEVELOPERS_DAGS: tuple[str, ...] = ("batch_inference", "llmops_pipeline")
-"""DAGs that are pipeline work; every other one is for Admins."""
-
 
 def permissions(role: Role) -> frozenset[Pair]:
-    """Everything that a role is given, for all DAGs; a User has nothing to do in Airflow."""
+    """Everything that a role is given; a User has nothing to do in Airflow."""
     return frozenset().union(*(pairs for action, pairs in GRANTS.items() if may(role, action)))
-
-
-def access_control(dag_id: str) -> dict[str, dict[str, list[str]]]:
-    """What each role is given on one DAG, in the form of a DAG's `access_control`; Admins have it for all of them."""
-    reader = {"DAGs": ["can_read"], "DAG Runs": ["can_read"]}
-    runner = {"DAGs": ["can_edit", "can_read"], "DAG Runs": ["can_create", "can_read"]}
-    found: dict[str, dict[str, list[str]]] = {}
-    for role in Role:
-        if may(role, Action.EDIT_PIPELINE) or not may(role, Action.READ_REPORTS):
-            continue
-        may_run = dag_id in DEVELOPERS_DAGS and may(role, Action.RUN_PIPELINE)
-        found[ROLE_NAMES[role]] = runner if may_run else reader
-    return found
 
 
 def exported_roles() -> list[dict[str, Any]]:

@@ -4,15 +4,17 @@ roles for Airflow and MLflow; and whether it all holds.
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import structlog
 from cyclopts import App, Parameter
 
-from llmops.governance.access import airflow, default_passwords, keys
+from llmops.governance.access import airflow, default_passwords, keys, operators
 from llmops.governance.access.identity import Allowance
 from llmops.governance.access.keystore import KeyRecord, KeyStore
-from llmops.governance.access.roles import Role
+from llmops.governance.access.logins import read_logins
+from llmops.governance.access.roles import Action, Role
 from llmops.settings import Settings
 
 app = App(name="access", help=__doc__)
@@ -85,20 +87,26 @@ def revoke_key(key_id: str, *, settings: Annotated[Settings, Parameter(parse=Fal
 
 
 @app.command
-def airflow_roles(*, apply: bool = False) -> str:
-    """Print the role matrix as Airflow's FAB auth manager imports it, or set it in Airflow's database.
+def airflow_roles(*, apply: bool = False, users: Path | None = None) -> str:
+    """Print the role matrix in the form of `airflow roles export`, or set it in Airflow's database.
 
     Parameters
     ----------
     apply
-        Make the roles in the database of this environment's Airflow exactly that; harmless when repeated.
+        Make the roles in the database of this environment's Airflow exactly that; harmless when repeated. What changes
+        there is told.
+    users
+        With `apply`: JSON file `{"admin": {"username": …, "password": …}, …}` with users to create in these roles.
     """
     if not apply:
         return json.dumps(airflow.exported_roles(), indent=2)
+    # What concerns Airflow's users is not for whoever may read about roles.
+    operators.require(Action.MANAGE_KEYS)
     # Airflow takes seconds to import and is not installed everywhere.
-    from llmops.governance.access.airflow_roles import apply_roles  # noqa: PLC0415 - see above
+    from llmops.governance.access.airflow_roles import apply_roles, apply_users  # noqa: PLC0415 - see above
 
-    return "\n".join(apply_roles()) or "nothing to change"
+    changes = [*apply_roles(), *(apply_users(read_logins(users)) if users else ())]
+    return "\n".join(changes) or "nothing to change"
 
 
 @app.command
