@@ -39,6 +39,12 @@ on it is skipped as well, and the run succeeds.
 With `[publish] canary = true` in the recipe a release is tried on part of the traffic first; the DAG `canary` follows
 it to its end. Meanwhile what this DAG makes is not published.
 
+## Who may start it
+
+Developers and Admins: what it makes is published by the gate alone. The tasks `import_model` and `publish` are an
+Admin's, so the workers have an Admin's key in `LLMOPS_ACCESS_KEY` outside development; without it they end with exit
+status 77 and say so. `force` gives nobody more: the gate decides anew.
+
 ## When a task fails
 
 It is tried three times, then the run stops. Nothing is half committed: what was made stands, what was not is invisible.

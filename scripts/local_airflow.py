@@ -48,13 +48,18 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     return inherited | own | dict(extra)
 
 
+def is_development() -> bool:
+    """Whether what is started here is its owner's alone; a checkout is, unless LLMOPS_ENVIRONMENT says otherwise."""
+    return environment({})["LLMOPS_ENVIRONMENT"] == "development"
+
+
 @dataclass(frozen=True)
 class LocalAirflow:
     """Airflow with its database, logs and passwords in `folder`."""
 
     folder: Path = HOME / "airflow"
     dags: Path = PROJECT / "dags"
-    has_roles: bool = False
+    has_roles: bool = field(default_factory=lambda: not is_development())
     """Whether the roles of `llmops.governance.access` hold (the FAB provider), or whoever logs in is an admin."""
 
     @property

@@ -2,8 +2,8 @@
 
 Reads JSON `[{"command": …, "key": … or null}, …]` from stdin and prints the exit status of each attempt as a JSON list.
 Each attempt is `llmops --recipe NO_SUCH_FILE COMMAND` in a fork of its own, through the program's real entry point:
-whoever is let in fails at the recipe, which is read after the door and before the command is even imported. So nothing
-is ever done, and hundreds of attempts cost a second each hundred.
+whoever is let in fails at the recipe, which is read after the door and before the command's own arguments. So nothing
+is ever done. What takes time are the modules behind the commands, which the program imports to read its command line.
 """
 
 import importlib

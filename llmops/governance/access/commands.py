@@ -10,7 +10,7 @@ from typing import Annotated
 import structlog
 from cyclopts import App, Parameter
 
-from llmops.governance.access import airflow, default_passwords, keys, operators
+from llmops.governance.access import airflow, default_passwords, keys, mlflow, operators
 from llmops.governance.access.identity import Allowance
 from llmops.governance.access.keystore import KeyRecord, KeyStore
 from llmops.governance.access.logins import read_logins
@@ -107,6 +107,18 @@ def airflow_roles(*, apply: bool = False, users: Path | None = None) -> str:
 
     changes = [*apply_roles(), *(apply_users(read_logins(users)) if users else ())]
     return "\n".join(changes) or "nothing to change"
+
+
+@app.command
+def mlflow_config(target: Path) -> str:
+    """Write a configuration of MLflow's own logins (`mlflow server --app-name basic-auth`) and say how to use it.
+
+    Parameters
+    ----------
+    target
+        A new file, for its owner's eyes only: the administrator's password, freshly drawn, stands in it.
+    """
+    return mlflow.write_config(target)
 
 
 @app.command

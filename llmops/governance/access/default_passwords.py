@@ -71,9 +71,9 @@ def look(settings: Settings, variables: Mapping[str, str] | None = None) -> list
     ]
 
 
-def refuse_defaults(settings: Settings) -> None:
+def refuse_defaults(settings: Settings, variables: Mapping[str, str] | None = None) -> None:
     """Raise ConfigurationError, outside development, that names every place with a default password."""
-    failed = [check for check in look(settings) if check.has_failed]
+    failed = [check for check in look(settings, variables) if check.has_failed]
     if failed and settings.environment != "development":
         places = "; ".join(f"{check.what}: {check.got}" for check in failed)
         raise ConfigurationError(f"{places}. Set others, or LLMOPS_ENVIRONMENT=development")
