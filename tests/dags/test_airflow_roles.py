@@ -109,16 +109,15 @@ def test_a_role_with_too_much_is_found(airflow: LocalAirflow, address: str) -> N
     variables = environment(airflow.settings())
     more = ["airflow", "roles", "add-perms", ROLE_NAMES[Role.USER], "-a", "can_delete", "-r", "DAGs"]
     subprocess.run(more, env=variables, capture_output=True, check=True)
-    failed: set[tuple[str, str]] = set()
 
-    def is_found() -> bool:
-        failed.update((item.what, item.who) for item in check_airflow(address, LOGINS) if item.has_failed)
-        return bool(failed)
+    def failures() -> set[tuple[str, str]]:
+        return {(item.what, item.who) for item in check_airflow(address, LOGINS) if item.has_failed}
 
-    try:
-        poll(is_found, timeout_seconds=120)  # the server remembers what a user may do for half a minute
-    finally:
-        apply(airflow)
+    # The server remembers what a user may do for half a minute.
+    poll(lambda: bool(failures()), timeout_seconds=120)
+    failed = failures()
+    apply(airflow)
+    poll(lambda: not failures(), timeout_seconds=120)
 
     assert failed == {("delete a DAG", "user")}
 
