@@ -16,6 +16,7 @@ The table is Parquet with a column `prompt`, and if wanted `context` and `id`. T
 Runs when someone starts it, or every day when `LLMOPS_BATCH_QUESTIONS` names the table. A run that was interrupted goes
 on after the last part that it had answered: clear the failed task. The engine and its limits are those of the service
 (`LLMOPS_SERVING_*`); it loads a model of its own, so it takes the one slot of the pool `training`.
+Developers and Admins may start it.
 """
 
 import os

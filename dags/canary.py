@@ -24,10 +24,15 @@ It is tried again, up to 20 times in a trial: a look that was missed costs nothi
 its log, they name the remedy, and start a run by hand. Until then the share of users stays as it is, so a challenger
 that turns out bad meanwhile is not rolled back: `llmops canary stop` does it.
 
+## Who may start it
+
+An Admin: what it runs promotes releases. Where Airflow has roles, a Developer sees it and cannot start it.
+
 ## Deployment
 
 The task reads the services' logs: `LLMOPS_SERVICE_LOGS` is a pattern of files that the workers can open, by default
-those of a service that `make up` has started. It writes pointers, so it needs the signing key.
+those of a service that `make up` has started. It writes pointers, so it needs the signing key, and
+an Admin's key in `LLMOPS_ACCESS_KEY` outside development.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -23,6 +23,10 @@ champion's day: the data is what it is without the person, and the model is trai
 pseudonym, which tells nothing without the key: `llmops erasure pseudonym ID` prints it. If an id was given all the
 same, delete the run (in the UI: *Delete*) once it has succeeded.
 
+## Who may start it
+
+An Admin: what is erased does not come back. Outside development the workers have an Admin's key in `LLMOPS_ACCESS_KEY`.
+
 ## What a skipped task means
 
 `erasure_due` is skipped when the champion learnt from nobody who was erased: nothing is to be trained.

@@ -48,6 +48,12 @@ the run ends without publishing. A decision that the gate refused is not shown t
 
     llmops approve LAKE/decisions/as_of=DAY LAKE/approvals/as_of=DAY --choice approve --by NAME --note WHY
 
+## Who may start it
+
+Developers and Admins: what it makes is published by the gate alone. The tasks `import_model` and `publish` are an
+Admin's, so the workers have an Admin's key in `LLMOPS_ACCESS_KEY` outside development; without it they end with exit
+status 77 and say so. `force` gives nobody more: the gate decides anew.
+
 ## When a task fails
 
 It is tried three times, then the run stops. Nothing is half committed: what was made stands, what was not is invisible.

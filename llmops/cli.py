@@ -1,8 +1,8 @@
 """The command line: one command per stage, imported only when it runs.
 
 stdout carries the result alone (the URI of the artifact, or a table that was asked for); everything else, also what
-libraries print, goes to stderr. Exit status: 0 done, 1 failed, 2 wrong usage, 75 not
-decided yet (ask again later), 99 refused with a reason.
+libraries print, goes to stderr. Exit status: 0 done, 1 failed, 2 wrong usage, 75 not decided yet (ask again later), 77
+not allowed to whoever asks (LLMOPS_ACCESS_KEY says who that is), 99 refused with a reason.
 """
 
 import os
@@ -19,7 +19,19 @@ from cyclopts.config import Dict
 from pydantic import ValidationError
 
 from llmops import artifacts, audit, logs
-from llmops.errors import NOT_YET_STATUS, SKIPPED_STATUS, ConfigurationError, LlmopsError, NotYet, Refused
+from llmops.errors import (
+    DENIED_STATUS,
+    NOT_YET_STATUS,
+    SKIPPED_STATUS,
+    AccessDeniedError,
+    ConfigurationError,
+    CredentialError,
+    LlmopsError,
+    NotYet,
+    Refused,
+)
+from llmops.governance.access import operators
+from llmops.governance.access.privileges import COMMANDS
 from llmops.manifest import Manifest
 from llmops.recipe import defaults, load, reason_of
 from llmops.settings import Settings
@@ -100,10 +112,15 @@ for _group, _commands in ((_PIPELINE, _STAGES), (_BESIDE, _TOOLS)):
         app.command(_target, name=_name, help=_help, group=_group, sort_key=_place)
 app.command("llmops.quarantine:app", name="quarantine", help="Look at rows that were set aside.", group=_BESIDE)
 app.command("llmops.governance.audit:app", name="audit", help="The log of privileged actions.", group=_BESIDE)
-app.command("llmops.governance.access.commands:app", name="access", help="Keys of the service.", group=_BESIDE)
 app.command("llmops.guards.commands:app", name="guard", help="Ask the guards about texts.", group=_BESIDE)
 app.command(
     "llmops.governance.erasure.commands:app", name="erasure", help="What erasures did and leave to do.", group=_BESIDE
+)
+app.command(
+    "llmops.governance.access.commands:app",
+    name="access",
+    help="Who may do what: keys, and whether it holds.",
+    group=_BESIDE,
 )
 app.command(
     "llmops.publishing.canary.commands:app",
@@ -128,11 +145,16 @@ def launch(
     force
         Recompute although an equal artifact stands at the target.
     """
-    tables = defaults() if recipe is None else load(recipe).model_dump(mode="json", exclude_none=True)
-    app.config = (Dict(arguments_from(tables), source=str(recipe or "defaults")),)
     settings = _read_settings()
     logs.configure(settings.log_format)
+    # Who may not run a command is told before anything that it was given is read, however wrong that is.
+    operator = None if _seems_harmless(tokens) else operators.admit(tokens, settings)
+    tables = defaults() if recipe is None else load(recipe).model_dump(mode="json", exclude_none=True)
+    app.config = (Dict(arguments_from(tables), source=str(recipe or "defaults")),)
     command, bound, ignored = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    if getattr(command, "__func__", None) in {App.help_print, App.version_print}:
+        return command(*bound.args, **bound.kwargs)
+    operator = operator or operators.admit(tokens, settings)  # what looked harmless was not
     given = {name: settings for name, kind in ignored.items() if kind is Settings}
     privilege = "force" if force else "recollect" if bound.arguments.get("recollect") else None
     what = f"{''.join(tokens[:1])} {bound.arguments.get('target', '')}".strip()
@@ -140,8 +162,16 @@ def launch(
         artifacts.recomputing() if force else nullcontext(),
         audit.recorded(privilege, what, settings) if privilege else nullcontext(),
         structlog.contextvars.bound_contextvars(stage="".join(tokens[:1]), run_id=uuid.uuid4().hex[:12]),
+        operators.acting(operator),
     ):
         return command(*bound.args, **bound.kwargs, **given)
+
+
+def _seems_harmless(tokens: tuple[str, ...]) -> bool:
+    """Whether words ask for help, name a group alone, or no command at all; whatever runs after all is checked then."""
+    if {"--help", "-h", "--version"} & set(tokens) or (len(tokens) < 2 and not {*tokens} & COMMANDS.keys()):
+        return True
+    return tokens[0] not in [*app]
 
 
 def arguments_from(tables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -153,6 +183,7 @@ def arguments_from(tables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     arguments["tune"]["training"] = tables["finetune"]
     arguments["publish"]["canary"] = tables["canary"]
     arguments["canary"] = {"start": {"config": tables["canary"]}}
+    arguments["access"] = {"verify": {"config": tables["access"]}}
     return arguments
 
 
@@ -167,6 +198,9 @@ def main() -> None:
     except NotYet as waiting:
         print(f"not yet: {waiting}", file=sys.stderr)
         sys.exit(NOT_YET_STATUS)
+    except (AccessDeniedError, CredentialError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(DENIED_STATUS)
     except CycloptsError as error:
         for problem in _problems(error):
             print(f"error: {problem}", file=sys.stderr)

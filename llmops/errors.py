@@ -21,6 +21,8 @@ LlmopsError
 │   ├── BadTokenError                    a bearer token that does not verify
 │   └── NoRoleError                      a good token of someone who has no role here
 ├── AuditError                           a privileged action cannot be recorded, or the record was altered
+├── AccessDeniedError (PermissionError)  who asks is known, and the role may not do that
+├── AccessViolationError                 somebody may do what the role matrix forbids, or may not do what it allows
 ├── AccessUnavailableError               keys or limits cannot be read, so nobody is let in
 ├── Refused                              nothing is wrong, and nothing is to be done: the reason says why
 └── NotYet                               nothing is wrong, and it is too early to tell: ask again later
@@ -111,6 +113,18 @@ class BadTokenError(CredentialError):
 
 class NoRoleError(CredentialError):
     """A token that verifies and names none of our roles."""
+
+
+class AccessDeniedError(LlmopsError, PermissionError):
+    """The role of who asks does not allow it. The CLI exits with `DENIED_STATUS`."""
+
+
+DENIED_STATUS = 77
+"""Exit status of a command for which the role or the credential does not suffice: EX_NOPERM of BSD's sysexits.h."""
+
+
+class AccessViolationError(LlmopsError):
+    """`llmops access verify` found a route or command that does not do what the role matrix says."""
 
 
 class AccessUnavailableError(LlmopsError):

@@ -15,6 +15,7 @@ from llmops.errors import ConfigurationError
 from llmops.evaluation.config import EvaluateConfig
 from llmops.features.config import MaterializeConfig, MaterializeCustomersConfig
 from llmops.foundation.config import ImportModelConfig
+from llmops.governance.access.config import VerifyAccessConfig
 from llmops.governance.config import GateConfig
 from llmops.monitoring.interactions.config import StoreInteractionsConfig
 from llmops.publishing.canary.config import CanaryConfig
@@ -29,7 +30,7 @@ from llmops.tuning.config import TuneConfig
 
 
 class Recipe(BaseModel):
-    """One table per stage, and one for canaries; a table or key left out means the stage's defaults."""
+    """One table per stage, and for canaries and the check of access; a table or key left out means the defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,6 +49,7 @@ class Recipe(BaseModel):
     gate: GateConfig = GateConfig()
     publish: PublishConfig = PublishConfig()
     canary: CanaryConfig = CanaryConfig()
+    access: VerifyAccessConfig = VerifyAccessConfig()
     store_interactions: StoreInteractionsConfig = StoreInteractionsConfig()
     make_screening_corpus: ScreeningCorpusConfig = ScreeningCorpusConfig()
     train_screen: TrainScreenConfig = TrainScreenConfig()

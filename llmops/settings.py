@@ -1,14 +1,21 @@
 """Where things are and with which credentials: the only module that reads the environment."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_DEFAULT_PASSWORDS = {"admin", "changeme", "default", "guest", "llmops", "minio123", "minioadmin", "password", "secret"}
+DEFAULT_PASSWORDS = {"admin", "changeme", "default", "guest", "llmops", "minio123", "minioadmin", "password", "secret"}
 """What examples and images come with, beside a password that equals its user's name."""
+
+
+def surroundings() -> Mapping[str, str]:
+    """The environment variables of this process, for what looks into those of other programs."""
+    return dict(os.environ)
 
 
 class Settings(BaseSettings):
@@ -47,6 +54,11 @@ class Settings(BaseSettings):
     """The public half of it."""
     access_keys: Path = Field(default_factory=lambda given: given["home"] / "access/keys.json")
     """File of the service's API keys, hashed; `llmops access create-key` makes one."""
+    access_key: SecretStr | None = None
+    """An API key or token: who runs a command on the command line. Without one, the account on this machine counts."""
+    access_accounts: dict[str, Literal["user", "developer", "admin"]] | None = None
+    """Roles on the command line of this machine's accounts, as a JSON object; `*` stands for every other one. If not
+    given, an account counts as a Developer, and in development as an Admin."""
     access_requests_per_minute: int = Field(60, ge=1)
     """Requests a minute of one account, unless its key says otherwise."""
     access_tokens_per_day: int = Field(1_000_000, ge=1)
@@ -73,7 +85,7 @@ class Settings(BaseSettings):
     @classmethod
     def _has_no_default_password(cls, uri: str, given: ValidationInfo) -> str:
         address = urlsplit(uri)
-        known = {*_DEFAULT_PASSWORDS, address.username or address.hostname}
+        known = {*DEFAULT_PASSWORDS, address.username or address.hostname}
         if address.password and address.password in known and not _is_development(given):
             raise ValueError("its password is a default one; set another, or LLMOPS_ENVIRONMENT=development")
         return uri

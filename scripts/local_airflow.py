@@ -24,6 +24,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 HOME = PROJECT / Settings().home
 """Folder of everything this machine keeps."""
 USER = "operator"
+FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 START_SECONDS = 300
 """Airflow is given up when it is not healthy by then; a loaded machine has been seen to take 140."""
@@ -40,11 +41,16 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "OMP_NUM_THREADS": str(_cores()),
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        # A machine for trying things out: releases need no approval there, unless it says that it is another one.
+        # A machine for trying things out: releases need no approval there, and its owner is Admin on the command line.
         "LLMOPS_ENVIRONMENT": os.environ.get("LLMOPS_ENVIRONMENT", "development"),
         **NO_PROXY,
     }
     return inherited | own | dict(extra)
+
+
+def is_development() -> bool:
+    """Whether what is started here is its owner's alone; a checkout is, unless LLMOPS_ENVIRONMENT says otherwise."""
+    return environment({})["LLMOPS_ENVIRONMENT"] == "development"
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,8 @@ class LocalAirflow:
 
     folder: Path = HOME / "airflow"
     dags: Path = PROJECT / "dags"
+    has_roles: bool = field(default_factory=lambda: not is_development())
+    """Whether the roles of `llmops.governance.access` hold (the FAB provider), or whoever logs in is an admin."""
 
     @property
     def logs(self) -> Path:
@@ -70,8 +78,7 @@ class LocalAirflow:
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": str(max(2, _cores())),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._password_file),
+            **self._logins(),
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(port),
             "AIRFLOW__API__BASE_URL": address,
@@ -88,9 +95,23 @@ class LocalAirflow:
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "60",
         }
 
+    def _logins(self) -> dict[str, str]:
+        if self.has_roles:
+            return {
+                "AIRFLOW__CORE__AUTH_MANAGER": FAB,
+                "AIRFLOW__FAB__CONFIG_FILE": str(PROJECT / "docker/airflow/webserver_config.py"),
+            }
+        return {
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._password_file),
+        }
+
     def write_shell_file(self, path: Path, port: int, extra: Mapping[str, str]) -> None:
         """Leave the settings and `extra` as exports for a shell, so that `airflow` and `llmops` work by hand."""
-        exports = self.settings(port) | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | dict(extra)
+        own = {"LLMOPS_ENVIRONMENT": environment({})["LLMOPS_ENVIRONMENT"]}
+        exports = (
+            self.settings(port) | own | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | dict(extra)
+        )
         path.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in exports.items()))
 
     def create_password(self) -> None:
@@ -99,6 +120,13 @@ class LocalAirflow:
         if not self._password_file.exists():
             self._password_file.touch(mode=0o600)
             self._password_file.write_text(json.dumps({USER: secrets.token_urlsafe(12)}))
+        self.logins.touch(mode=0o600)
+        self.logins.write_text(json.dumps({"admin": {"username": USER, "password": self.password}}))
+
+    @property
+    def logins(self) -> Path:
+        """File of the operator's login by role, for Airflow with roles."""
+        return self.folder / "logins.json"
 
     @property
     def password(self) -> str:

@@ -31,10 +31,14 @@ def main() -> None:
 
 
 def prepare_airflow(airflow: LocalAirflow) -> None:
-    """Create or upgrade the database, the pools and the operator's password."""
+    """Create or upgrade the database, the pools, the operator's password and, where there are roles, those."""
     airflow.create_password()
     _finish(_start(["airflow", "db", "migrate"], airflow.settings()))
     _finish(_start(["airflow", "pools", "import", str(PROJECT / "dags/pools.json")], airflow.settings()))
+    if airflow.has_roles:
+        _finish(
+            _start(["llmops", "access", "airflow-roles", "--apply", "--users", str(airflow.logins)], airflow.settings())
+        )
 
 
 def apply_features(target: Path) -> None:

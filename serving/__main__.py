@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from llmops import logs
 from llmops.errors import LlmopsError
+from llmops.governance.access.default_passwords import refuse_defaults
 from serving.processes import ports, supervisor
 from serving.settings import ServingSettings
 
@@ -22,6 +23,7 @@ def main() -> None:
         sys.exit("\n".join(["error: wrong setting; see serving/settings.py:", *wrong]))
     logs.configure(settings.platform.log_format)
     try:
+        refuse_defaults(settings.platform)
         reason = _serve(settings) if settings.processes == 1 else supervisor.supervise(settings)
     except LlmopsError as error:
         reason = str(error)

@@ -19,6 +19,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from mlflow.entities.model_registry import ModelVersion
 
+from llmops.governance.access import operators
+from llmops.governance.access.mlflow import MLFLOW
 from llmops.manifest import Manifest
 from llmops.publishing.lineage import Lineage
 from llmops.publishing.releases import ReleaseRecord
@@ -35,8 +37,9 @@ def mirror(
     """Record tuning, training and evaluation as runs, and the release as the registered model's champion or challenger.
 
     No file is copied: the version's source is the release folder. Raises mlflow.MlflowException when the server or
-    database does not do what it is asked.
+    database does not do what it is asked, and AccessDeniedError for somebody whose role does not allow it.
     """
+    operators.require(MLFLOW["register a version"])
     create_database(tracking_uri)
     client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
     experiment_id = _experiment(client, name)
@@ -50,6 +53,7 @@ def mirror(
 
 def point_alias(release: Manifest, alias: str = CHAMPION, *, tracking_uri: str) -> None:
     """Make a release that was mirrored before the registered model's champion, or its challenger."""
+    operators.require(MLFLOW["set an alias"])
     client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
     for found in _mirrored(client, release.digest):
         client.set_registered_model_alias(found.name, alias, found.version)
@@ -57,6 +61,7 @@ def point_alias(release: Manifest, alias: str = CHAMPION, *, tracking_uri: str) 
 
 def drop_alias(digest: str, alias: str, *, tracking_uri: str) -> None:
     """Take an alias from the mirrored release of that digest; where another one has it, it stays there."""
+    operators.require(MLFLOW["delete an alias"])
     client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
     for found in _mirrored(client, digest):
         if alias in client.get_model_version(found.name, found.version).aliases:

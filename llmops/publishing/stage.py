@@ -22,7 +22,7 @@ from llmops.publishing.lineage import Lineage, trace
 from llmops.publishing.releases import BaseModelRecord, Champion, ReleaseRecord
 from llmops.settings import Settings
 
-_ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
+ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
 _TOKENIZER_FILES = (
     "tokenizer*",
     "special_tokens_map.json",
@@ -135,7 +135,7 @@ def _record(lineage: Lineage, config: PublishConfig, settings: Settings) -> Rele
         ),
         adapter=lineage.adapter.digest,
         features=lineage.features.digest,
-        template=_template(lineage.features),
+        template=template_of(lineage.features),
         system=lineage.system,
         max_new_tokens=config.max_new_tokens,
         temperature=config.temperature,
@@ -143,7 +143,12 @@ def _record(lineage: Lineage, config: PublishConfig, settings: Settings) -> Rele
     )
 
 
-def _template(features: Manifest) -> str:
+def is_of_tokenizer(name: str) -> bool:
+    """Whether a base model's file is part of its tokenizer."""
+    return any(fnmatch(name, pattern) for pattern in _TOKENIZER_FILES)
+
+
+def template_of(features: Manifest) -> str:
     """Version of the prompt template that the training set was rendered with."""
     versions = set(artifacts.read_table(features, columns=["template"])["template"].to_pylist())
     if len(versions) != 1:
@@ -166,10 +171,10 @@ def _write_release(
     """The signed release, verified after writing: a signing key that serving does not trust must not get further."""
     attempt = _begin(uri, lineage, approval, config, settings)
     if attempt.committed is None:
-        for name in _ADAPTER_FILES:
+        for name in ADAPTER_FILES:
             attempt.write_bytes(name, artifacts.read_named(lineage.adapter, name))
         for name in artifacts.named_files(lineage.model):
-            if any(fnmatch(name, pattern) for pattern in _TOKENIZER_FILES):
+            if is_of_tokenizer(name):
                 attempt.write_bytes(name, artifacts.read_named(lineage.model, name))
         for manifest, name in ((lineage.decision, "decision.json"), (lineage.evaluation, "evaluation.json")):
             attempt.write_bytes(name, artifacts.read_named(manifest, name))

@@ -23,6 +23,7 @@ from erase_subject import dag as erasure
 from llmops_pipeline import dag as pipeline
 
 from llmops import cli, recipe
+from llmops.governance.access.airflow import DEVELOPERS_DAGS
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 FILES = {
@@ -328,6 +329,14 @@ def test_the_command_runs_in_the_project_with_the_workers_environment(
     lake = canary.get_task("judge").env["LLMOPS_LAKE"]
     assert seen == [str(DAGS.parent), "/var/log/service*.log", lake, "canary judge"]
     assert "LLMOPS_SERVICE_LOGS" not in canary.get_task("judge").env  # what is rendered is stored and shown
+
+
+@pytest.mark.parametrize("name", sorted(name for names in FILES.values() for name in names))
+def test_every_dag_says_who_may_start_it_as_the_matrix_does(name: str) -> None:
+    text = ast.get_docstring(ast.parse((DAGS / f"{name}.py").read_text())) or ""
+
+    assert ("Developers and Admins" in text) is (name in DEVELOPERS_DAGS)
+    assert text.count("An Admin:") == int(name not in DEVELOPERS_DAGS)
 
 
 def test_nothing_starts_by_itself_where_nothing_is_scheduled(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ Not covered: a lake of many machines. Share the file (a mounted secret or volume
 import os
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -90,6 +90,10 @@ class KeyStore:
             )
 
         self._change(with_one_revoked)
+
+    def remove(self, key_ids: Collection[str]) -> None:
+        """Forget these keys: for those of a check, which would pile up as revoked ones day after day."""
+        self._change(lambda keys: tuple(key for key in keys if key.id not in key_ids))
 
     def _current(self) -> dict[str, KeyRecord]:
         try:

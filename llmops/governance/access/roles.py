@@ -36,10 +36,14 @@ class Action(StrEnum):
     """See rows that were set aside; they may hold what redaction missed."""
     RUN_PIPELINE = "run_pipeline"
     """Start or backfill runs; what they make is published by the gate alone."""
+    EDIT_PIPELINE = "edit_pipeline"
+    """Change what is scheduled and what runs are told: pause or delete DAGs, set pools, variables and connections."""
     RELEASE_QUARANTINE = "release_quarantine"
     """Let a row that was set aside back into the data."""
     MANAGE_RELEASES = "manage_releases"
-    """Publish, promote, start or stop a canary, roll back."""
+    """Publish, promote, start or stop a canary, roll back; bring in the base models that releases stand on."""
+    APPROVE_RELEASES = "approve_releases"
+    """Say, as the person who answers for it, that a candidate may be published."""
     MANAGE_KEYS = "manage_keys"
     """Create, list and revoke API keys."""
     ERASE_SUBJECT = "erase_subject"
@@ -61,8 +65,10 @@ MATRIX: Mapping[Action, frozenset[Role]] = {
     Action.READ_REPORTS: _STAFF,
     Action.READ_QUARANTINE: _STAFF,
     Action.RUN_PIPELINE: _STAFF,
+    Action.EDIT_PIPELINE: _ADMINS,
     Action.RELEASE_QUARANTINE: _ADMINS,
     Action.MANAGE_RELEASES: _ADMINS,
+    Action.APPROVE_RELEASES: _ADMINS,
     Action.MANAGE_KEYS: _ADMINS,
     Action.ERASE_SUBJECT: _ADMINS,
 }

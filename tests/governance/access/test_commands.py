@@ -27,7 +27,7 @@ LLMOPS = str(Path(sys.executable).with_name("llmops"))
 
 
 def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "LLMOPS_HOME": str(home)}
+    environment = {**os.environ, "LLMOPS_HOME": str(home), "LLMOPS_ENVIRONMENT": "development"}
     return subprocess.run([LLMOPS, "access", *arguments], capture_output=True, text=True, check=False, env=environment)
 
 

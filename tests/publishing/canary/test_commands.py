@@ -15,7 +15,7 @@ from tests.publishing.canary.site import Site
 @pytest.fixture
 def llmops(site: Site) -> Callable[..., "subprocess.CompletedProcess[str]"]:
     """Runs the command as Airflow does."""
-    home = {"LLMOPS_HOME": str(site.settings.home), "LLMOPS_LOG_FORMAT": "json"}
+    home = {"LLMOPS_HOME": str(site.settings.home), "LLMOPS_LOG_FORMAT": "json", "LLMOPS_ENVIRONMENT": "development"}
     program = Path(sys.executable).with_name("llmops")
 
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
