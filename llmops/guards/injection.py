@@ -27,6 +27,8 @@ from llmops.guards import classifier, disguises, phrases, views
 
 THRESHOLD = 0.5
 """Scores from here on are flagged."""
+_FEWEST_WORDS = 3
+"""Fewer words are no order, and the classifier has seen too few of such texts to know: rules alone judge them."""
 SURE = -math.log(1 - 0.85)
 """Evidence of rules that flags alone: the classifier outvotes weak rules, not a strong one or several."""
 _LEARNED = "learned"
@@ -53,9 +55,12 @@ def screen(text: str) -> Screening:
     learned: dict[str, float] = {}
     for reading, readable in readings:  # several may have one name
         rule = _named(_LEARNED, reading)
+        if readable.isascii() and len(readable.split()) < _FEWEST_WORDS:  # other scripts may have no spaces
+            learned.setdefault(rule, -math.inf)
+            continue
         learned[rule] = max(classifier.evidence(readable, model), learned.get(rule, -math.inf))
     told_by_rules = _together(matched)
-    evidence = max(learned.values()) + model.rules * told_by_rules
+    evidence = max(learned.values(), default=-math.inf) + model.rules * told_by_rules
     if told_by_rules:
         evidence = max(evidence, model.threshold + model.rules * (told_by_rules - SURE))
     score = round(1 / (1 + math.exp(min(model.threshold - evidence, _FAR))), 4)

@@ -145,3 +145,8 @@ def test_the_best_of_readings_of_one_name_counts() -> None:
 
     assert leetspeak.score == plain.score
     assert leetspeak.rules == ("learned:leetspeak", "override:leetspeak")
+
+
+@pytest.mark.parametrize("text", ["secret", "secretword", "System prompt", "Password?", ""])
+def test_a_word_or_two_is_no_attack(text: str) -> None:
+    assert not screen(text).is_flagged
