@@ -73,6 +73,7 @@ def _run_cli(hub: str, name: str, tmp_path: Path) -> subprocess.CompletedProcess
     command = [sys.executable, "-c", "from llmops.cli import main; main()", "import-model", f"{tmp_path}/lake"]
     command += ["--config.base-model", f"hub:{name}@{_COMMIT}", "--config.licence", "Apache-2.0"]
     environment = os.environ | {
+        "LLMOPS_ENVIRONMENT": "development",  # where the machine's owner may do it
         "HF_ENDPOINT": hub,
         "HF_HOME": f"{tmp_path}/cache",
         "HF_HUB_DISABLE_XET": "1",

@@ -50,15 +50,16 @@ def test_who_is_refused_is_told_so_before_anything_else_is_looked_at(tmp_path: P
 
 
 def test_an_admins_key_goes_through_and_its_holder_stands_in_every_line(tmp_path: Path) -> None:
+    run(tmp_path, "create-keys")  # those that sign the record of it
     key = make_key(tmp_path, Role.ADMIN)
 
     done = run(tmp_path, "access", "create-key", "--role", "user", "--subject", "app", LLMOPS_ACCESS_KEY=key)
 
     assert done.returncode == 0, done.stderr
-    (line,) = [json.loads(text) for text in done.stderr.splitlines()]
-    assert line["message"] == "key.created"
-    assert line["user"]["id"] == f"key:{key.split('_')[1]}"
-    assert line["user"]["roles"] == ["admin"]
+    lines = [json.loads(text) for text in done.stderr.splitlines()]
+    assert "key.created" in [line["message"] for line in lines]
+    assert {line["user"]["id"] for line in lines} == {f"key:{key.split('_')[1]}"}
+    assert {tuple(line["user"]["roles"]) for line in lines} == {("admin",)}
     assert key.split("_")[2] not in done.stderr + done.stdout
 
 
@@ -104,6 +105,7 @@ def test_development_makes_the_owner_an_admin(tmp_path: Path) -> None:
 
 def test_the_first_key_can_be_made_and_then_no_other_without_it(tmp_path: Path) -> None:
     command = ("access", "create-key", "--role", "admin", "--subject", "first")
+    assert run(tmp_path, "create-keys").returncode == 0
 
     first = run(tmp_path, *command)
     second = run(tmp_path, *command)
