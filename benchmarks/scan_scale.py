@@ -3,6 +3,12 @@
 `python -m benchmarks.scan_scale --megabytes 1000` writes support texts as Parquet (made-up sentences with values
 planted in one of twenty rows), scans a tenth and then all of them in `mapInArrow`, and counts the CPU seconds of the
 Java and Python processes together, from a warm session.
+
+Where the time goes, of 276 bytes a row, on two shared cores: reading Parquet, Arrow and the processes between Java and
+Python take 4 to 6 µs a row (measured with a scan that only counts rows). Of the 38 µs in Python, 12 are RE2's, 3 go to
+texts with characters that need another look, and 22 to `find` in the 22 % of the rows that hold a hint: numbers of
+tickets, dates and amounts that could be of a phone above all. A session's start and the workers' imports cost some 11
+CPU seconds once, and are not counted.
 """
 
 import argparse
@@ -20,7 +26,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from benchmarks.planted import planted
 from llmops import spark
-from llmops.guards import personal_data
+from llmops.guards import batches, personal_data
 from llmops.tagging import sentences
 from scripts.local_airflow import HOME
 from scripts.verdict import judge
@@ -88,11 +94,11 @@ def scan(session: SparkSession, files: list[Path]) -> tuple[float, int]:
     return _cpu_seconds() - before, found["rows"]
 
 
-def _scan(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        found = Counter({"rows": batch.num_rows, "EMAIL": 0})
-        for text in batch["text"].to_pylist():
-            found.update(span.type for span in personal_data.find(text, personal_data.PATTERNED))
+def _scan(parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for part in parts:
+        found = Counter({"rows": part.num_rows, "EMAIL": 0})
+        for spans in batches.find_many(part["text"], personal_data.PATTERNED):
+            found.update(span.type for span in spans)
         yield pa.RecordBatch.from_pydict({"type": list(found), "found": list(found.values())})
 
 

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import types as T  # noqa: N812 - the name every Spark user knows
 
 from llmops.cleaning.config import CleanConfig
-from llmops.guards import personal_data
+from llmops.guards import batches, personal_data
 
 COLUMN = "leftovers"
 
@@ -16,8 +16,8 @@ def redact_again(rows: DataFrame, columns: Sequence[str], config: CleanConfig) -
     """The rows with `<TYPE>` for what is found in the named text columns; its types in `leftovers` (strings)."""
     types, regions = config.personal_data_types, config.phone_regions
 
-    def scan(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return (scan_batch(batch, columns, types, regions) for batch in batches)
+    def scan(parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return (scan_batch(part, columns, types, regions) for part in parts)
 
     schema = T.StructType([*rows.schema.fields, T.StructField(COLUMN, T.ArrayType(T.StringType()))])
     return rows.mapInArrow(scan, schema)
@@ -31,10 +31,9 @@ def scan_batch(
     arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
     for column in columns:
         texts = arrays[column].to_pylist()
-        for place, text in enumerate(texts):
-            spans = personal_data.find(text, types, regions) if text else []
+        for place, spans in enumerate(batches.find_many(arrays[column], types, regions)):
             if spans:
-                texts[place] = personal_data.redact(text, spans)
+                texts[place] = personal_data.redact(texts[place], spans)
                 found[place] += [span.type for span in spans]
         arrays[column] = pa.array(texts, pa.string())
     return pa.RecordBatch.from_pydict({**arrays, COLUMN: pa.array(found, pa.list_(pa.string()))})

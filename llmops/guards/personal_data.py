@@ -65,14 +65,13 @@ def _scan(text: str, types: Collection[str], phone_regions: Collection[str]) -> 
         yield from identifiers.wallets(text)
     if ("MAC" in types or "IP" in types) and (digits > 2 or ":" in text):
         yield from (span for span in contacts.hosts(text) if span.type in types)
-    yield from (span for span in context.find(text, digits) if span.type in types)
+    yield from context.find(text, digits, types)
     if digits < numbers.FEWEST_DIGITS:
         return
     if "CARD" in types and digits >= numbers.CARD_DIGITS[0]:
         yield from numbers.cards(text)
     if "IBAN" in types:
         yield from numbers.ibans(text)
-    if "SSN" in types or "NATIONAL_ID" in types:
-        yield from (span for span in identifiers.find(text, digits) if span.type in types)
+    yield from identifiers.find(text, digits, types)
     if "PHONE" in types and digits >= phones.FEWEST_DIGITS:
         yield from phones.find(text, phone_regions)

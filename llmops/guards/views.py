@@ -4,8 +4,12 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+# Beyond U+FFFF, where a look at all would cost a start 0.2 s, all but emoji (Unicode's blocks of them) may change.
+_LOOKED_AT = range(0x80, 0x10000)
+_BEYOND = ((0x10000, 0x1F2FF), (0x1FB00, 0x10FFFF))
 _INVISIBLE = {"Cc", "Cf", "Mn", "Me"}  # controls, zero-width and bidi marks, combining marks
 
 
@@ -27,15 +31,19 @@ def normalised(text: str) -> View:
 
     So a card number in full-width digits, or one split by zero-width characters, reads as a card number.
     """
-    if text.isascii() and not _CONTROL.search(text):
+    changing = _CONTROL if text.isascii() else _changing()
+    if not changing.search(text):
         return View(text, range(len(text)))
-    plain = text.translate(_PLAIN)
-    if _PLAIN.irregular.isdisjoint(text):
-        return View(plain, range(len(text)))
+    pieces: list[str] = []
     origins: list[int] = []
-    for offset, character in enumerate(text):
-        origins.extend([offset] * len(_PLAIN[ord(character)]))
-    return View(plain, origins)
+    position = 0
+    for match in changing.finditer(text):
+        start, plain = match.start(), _plain(match[0])
+        pieces += (text[position:start], plain)
+        origins += range(position, start)
+        origins += [start] * len(plain)
+        position = match.end()
+    return View("".join([*pieces, text[position:]]), [*origins, *range(position, len(text))])
 
 
 def folded(text: str) -> str:
@@ -43,6 +51,21 @@ def folded(text: str) -> str:
     return text.translate(_FOLDED)
 
 
+@cache
+def changing_ranges() -> tuple[tuple[int, int], ...]:
+    """First and last code point of each range outside of which no character changes in `normalised`."""
+    codes = [*range(0x0A), *range(0x0B, 0x20), 0x7F, *(code for code in _LOOKED_AT if _plain(chr(code)) != chr(code))]
+    starts = [code for code, before in zip(codes, [-2, *codes], strict=False) if code != before + 1]
+    ends = [code for code, behind in zip(codes, [*codes[1:], -2], strict=True) if code + 1 != behind]
+    return (*zip(starts, ends, strict=True), *_BEYOND)
+
+
+@cache
+def _changing() -> re.Pattern[str]:
+    return re.compile("[" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in changing_ranges()) + "]")
+
+
+@cache
 def _plain(character: str) -> str:
     if character.isspace():
         return "\n" if character == "\n" else " "
@@ -56,21 +79,6 @@ def _plain(character: str) -> str:
     return unicodedata.normalize("NFKC", character)
 
 
-class _Plain(dict[int, str]):
-    """For `str.translate`: what each code point that has come up is in plain form."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.irregular: set[str] = set()
-        """Those characters that become none or several."""
-
-    def __missing__(self, codepoint: int) -> str:
-        self[codepoint] = _plain(chr(codepoint))
-        if len(self[codepoint]) != 1:
-            self.irregular.add(chr(codepoint))
-        return self[codepoint]
-
-
 class _Folded(dict[int, str]):
     """For `str.translate`: what each code point that has come up becomes."""
 
@@ -82,5 +90,4 @@ class _Folded(dict[int, str]):
         return self[codepoint]
 
 
-_PLAIN = _Plain()
 _FOLDED = _Folded()

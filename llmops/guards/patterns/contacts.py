@@ -19,6 +19,12 @@ _IPV6 = re.compile(
     r"(?<![\w:.])(?:[0-9a-f]{0,4}:){2,7}(?:[0-9a-f]{1,4}|(?<=:)|(?:\d{1,3}\.){3}\d{1,3})(?![\w:])", re.IGNORECASE
 )
 _MAC = re.compile(r"(?<![\w:-])[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}(?![\w:-])", re.IGNORECASE)
+HINTS = {
+    "EMAIL": (r"@[^@\s]+\.",),
+    "IP": (r"\d\.\d{1,3}\.\d{1,3}\.\d", _COLONS.pattern),
+    "MAC": (r"(?i)[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}",),
+}
+"""See `hints`."""
 _SHORTEST_IPV6 = 6  # shorter ones (`::1`) name no one's machine
 
 

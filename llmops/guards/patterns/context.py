@@ -1,9 +1,10 @@
 """What only the words before it tell apart: passwords, PINs, account numbers, dates of birth, documents, user names."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from llmops.guards.patterns import hints
 from llmops.guards.patterns.secrets import holds_any
 from llmops.guards.spans import Span
 
@@ -154,17 +155,20 @@ _RULES = (
     _Rule("DRIVER_LICENSE", ("driver", "driving", "dl", "führersch", "permis"), _LICENSE),
     _Rule("USERNAME", _LOGIN_STEMS, _USERNAME, digits=0),
 )
+HINTS = {rule.type: (hints.of(rule.pattern.pattern),) for rule in _RULES}
+"""See `hints`."""
 _TRAILING = ".,;:!?)]}…" + _QUOTE
 
 
-def find(text: str, digits: int) -> Iterator[Span]:
-    """Values that are named by the words before them, in any of some dozen languages' words.
+def find(text: str, digits: int, types: Collection[str]) -> Iterator[Span]:
+    """Values of `types` that are named by the words before them, in any of some dozen languages' words.
 
     `digits` is the most that stand together in the text.
     """
-    lowered = text.lower()
-    for rule in _RULES:
-        if digits < rule.digits or not holds_any(lowered, rule.stems):
+    rules = [rule for rule in _RULES if rule.type in types and digits >= rule.digits]
+    lowered = text.lower() if rules else ""
+    for rule in rules:
+        if not holds_any(lowered, rule.stems):
             continue
         for match in rule.pattern.finditer(text):
             value = _value(rule, match)

@@ -5,7 +5,7 @@ order numbers would be taken for it otherwise.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -39,18 +39,30 @@ from stdnum.us import itin
 from stdnum.us import ssn as us_ssn
 from stdnum.za import idnr as za_id
 
+from llmops.guards.patterns import hints
 from llmops.guards.spans import Span
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    form: re.Pattern[str]
+    form: str
+    pattern: re.Pattern[str]
+    """The form with nothing beside it that would make it part of something else."""
     is_valid: Callable[[str], bool]
     needs_word: bool
 
 
 def _kind(form: str, is_valid: Callable[[str], bool], *, needs_word: bool = True) -> _Kind:
-    return _Kind(re.compile(rf"(?<![\w.-]){form}(?![\w-]|\.\d)", re.IGNORECASE), is_valid, needs_word)
+    pattern = re.compile(rf"(?<![\w.-]){form}(?![\w-]|\.\d)", re.IGNORECASE)
+    return _Kind(form, pattern, is_valid, needs_word)
+
+
+def _is_chinese(number: str) -> bool:
+    """As `ric.is_valid`, which raises `KeyError` for a county that is in none of its lists, of a province that is."""
+    try:
+        return ric.is_valid(number)
+    except KeyError:
+        return False
 
 
 # By what they are made of, so that a text is searched once per form.
@@ -64,7 +76,7 @@ _WITH_LETTERS = (
     _kind(r"[A-ZÑ&]{3,4}\d{6}[A-Z0-9]{3}", rfc.is_valid),
     _kind(r"\d{7}[A-W][A-IW]?", pps.is_valid),
     _kind(r"\d{6}[-+A]\d{3}[0-9A-Y]", hetu.is_valid, needs_word=False),
-    _kind(r"\d{17}X", ric.is_valid, needs_word=False),
+    _kind(r"\d{17}X", _is_chinese, needs_word=False),
     _kind(r"[12]\d{4}2[AB]\d{8}", nir.is_valid, needs_word=False),
 )
 _OF_DIGITS = (
@@ -77,7 +89,7 @@ _OF_DIGITS = (
     _kind(r"(?:\d\d)?\d{6}[-+]\d{4}", personnummer.is_valid, needs_word=False),
     _kind(r"(?:\d\d)?\d{10}", personnummer.is_valid),
     _kind(r"\d{6} ?\d{5}", fodselsnummer.is_valid, needs_word=False),
-    _kind(r"[1-9]\d{17}", ric.is_valid, needs_word=False),
+    _kind(r"[1-9]\d{17}", _is_chinese, needs_word=False),
     _kind(r"\d{6}-[1-8]\d{6}", rrn.is_valid, needs_word=False),
     _kind(r"\d{6}-?\d{4}", cpr.is_valid),
     _kind(r"\d{11}", pesel.is_valid),
@@ -124,19 +136,38 @@ _LONG_WORD = re.compile(r"\w{26}")
 _WALLET = re.compile(r"(?<!\w)(?:bc1[a-z0-9]{25,62}|[13][1-9A-HJ-NP-Za-km-z]{25,34}|0x[0-9a-fA-F]{40})(?!\w)")
 
 
-def find(text: str, digits: int) -> Iterator[Span]:
-    """Social security numbers of the United States (and what is called one), and other countries' personal numbers.
+def _forms(*, needing_word: bool) -> str:
+    return "|".join(kind.form for kind in _WITH_LETTERS + _OF_DIGITS if kind.needs_word == needing_word)
+
+
+HINTS = {
+    "SSN": (r"\d{3}-\d\d-\d{4}", hints.of(_SSN_WORD.pattern)),
+    "NATIONAL_ID": (
+        hints.of(_forms(needing_word=False)),
+        hints.of(f"(?:{_ID_WORD.pattern}).*(?:{_forms(needing_word=True)})"),
+    ),
+    "CRYPTO": (r"[A-Za-z0-9]{26}",),
+}
+"""See `hints`."""
+
+
+def find(text: str, digits: int, types: Collection[str]) -> Iterator[Span]:
+    """Of `types`, social security numbers of the United States (and what is called one), and other countries' numbers.
 
     `digits` is the most that stand together in the text.
     """
+    has_long_run = digits >= _FEWEST_IN_A_ROW and _LONG_RUN.search(text) is not None
+    if "SSN" in types and has_long_run:
+        yield from _social_security(text)
+    if "NATIONAL_ID" not in types:
+        return
     kinds: tuple[_Kind, ...] = ()
     if _LETTER_AFTER_DIGIT.search(text) and _LETTERS_AND_DIGITS.search(text):
         kinds += _WITH_LETTERS
-    if digits >= _FEWEST_IN_A_ROW and _LONG_RUN.search(text):
-        yield from _social_security(text)
+    if has_long_run:
         kinds += _OF_DIGITS
     for kind in kinds:
-        for match in kind.form.finditer(text):
+        for match in kind.pattern.finditer(text):
             is_said = _ID_WORD.search(text, max(match.start() - _SAID_WITHIN, 0), match.start()) is not None
             if (is_said or not kind.needs_word) and _passes(kind.is_valid, match.group()):
                 yield Span(match.start(), match.end(), "NATIONAL_ID", 0.95 if is_said else 0.9)

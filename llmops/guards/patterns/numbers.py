@@ -42,6 +42,8 @@ _IBAN_WORD = re.compile(r"\biban\b[\w :#.=-]{0,20}$", re.IGNORECASE)
 _LEADING_DIGITS = re.compile(r"\S+(?: (?=\S*\d)\S+)*")
 _SHORTEST_IBAN = 15  # characters: Norway's
 _WORD = re.compile(r"\S+")
+HINTS = {"CARD": (r"\d(?:[ ./_-]?\d){11}",), "IBAN": (r"(?i)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11}",)}
+"""See `hints`."""
 
 
 def most_digits(text: str) -> int:

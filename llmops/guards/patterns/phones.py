@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import phonenumbers
 
+from llmops.guards.patterns import hints
 from llmops.guards.spans import Span
 
 REGIONS = (
@@ -15,7 +16,8 @@ REGIONS = (
 """Regions (ISO 3166 alpha-2) whose national formats are known by default."""
 
 _BETWEEN = r"(?: ?[()/-]{1,2} ?|[ .]|)"
-_RUN = rf"(?<![\w$€£#])\(?\+?\(?\d(?:{_BETWEEN}\d){{6,}}+"
+# As `(?<![\w$€£#])\(?\+?\(?\d` and more digits, but with a character in front that `re` skips to.
+_RUN = rf"[\d(+](?<![\w$€£#].)(?:(?<=\d)|(?<=\()\+?\(?\d|(?<=\+)\(?\d)(?:{_BETWEEN}\d){{6,}}+"
 _CANDIDATE = re.compile(rf"{_RUN}(?!\w|-\w*\d)(?: ?(?:x|ext\.?|extension|#|;ext=) ?\d{{1,6}}(?!\w))?")
 _EXTENDED = re.compile(rf"{_RUN}(?:x|ext\.?|;ext=) ?\d{{1,6}}(?!\w)")
 _LONGEST = 40  # characters of a number with all its signs
@@ -29,24 +31,36 @@ _DATE = re.compile(
 _AMOUNT = re.compile(r"\d+[.,]\d+|\d{1,3}(?:[ .]\d{3})+(?:[.,]\d\d)?|\d{1,5}-\d{1,5}")
 _NORTH_AMERICAN = re.compile(r"(?:(?:\+|00)?1[ .-]?)?(?:\([2-9]\d\d\)[ .-]?|[2-9]\d\d([.-]))\d{3}[ .-]\d{4}")
 _MADE_UP = re.compile(r"(?:(?:\+|00)?1[ .-]?)?(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}")
-_TOLD = re.compile(
-    r"(?P<phone>phone|\btele?\b|\bph\b|mobile|\bcell|\bcalls?\b|calling|dial|\bring\b|\bsms\b|whats ?app|\bfax"
-    r"|text (?:me|us)|"
-    r"reach (?:me|us|him|her|them)|contact|landline|hotline|\banswer|\bdesk\b|handy|telefon|anruf|\bmobil"
-    r"|t[ée]l[ée]phone|portable|"
-    r"tel[eé]fono|m[oó]vil|telem[oó]vel|celular|\btlf|puhelin|numer\b|numéro|\bt[ée]l\b|call-?back)"
-    r"|(?P<other>order|invoice|tracking|reference|\bref\b|ticket|\bcase\b|item|\bsku|account|\bacct|\bcard\b|policy"
-    r"|serial"
-    r"|model|\bzip|\bid\b|\bisbn|\bean\b|parcel|version|amount|bestell|rechnung|kunden|commande|pedido|customer|iban"
-    r"|\bssn\b"
-    r"|social security|booking|transaction|routing|passport|licen[cs]e)",
-    re.IGNORECASE,
+# Words that must not begin within another stand together, so that `re` passes over all of them at once.
+_PHONE_WORDS = (
+    r"phone|mobile|calling|dial|whats ?app|text (?:me|us)|reach (?:me|us|him|her|them)|contact|landline|hotline|handy"
+    r"|telefon|anruf|t[ée]l[ée]phone|portable|tel[eé]fono|m[oó]vil|telem[oó]vel|celular|puhelin|numéro|call-?back"
+    r"|numer\b|\b(?:tele?\b|ph\b|cell|calls?\b|ring\b|sms\b|fax|answer|desk\b|mobil|tlf|t[ée]l\b)"
 )
-_TOLD_BEHIND = re.compile(r"[ -]{0,2}\(?(?:office|fax|mobile|cell|home|work|desk|direct|tel|phone)\b", re.IGNORECASE)
+_OTHER_WORDS = (
+    r"order|invoice|tracking|reference|ticket|item|account|policy|serial|model|parcel|version|amount|bestell|rechnung"
+    r"|kunden|commande|pedido|customer|iban|social security|booking|transaction|routing|passport|licen[cs]e"
+    r"|\b(?:ref\b|case\b|sku|acct|card\b|zip|id\b|isbn|ean\b|ssn\b)"
+)
+_TOLD_IN_SMALL = re.compile(rf"(?P<phone>{_PHONE_WORDS})|(?P<other>{_OTHER_WORDS})")
+_TOLD = re.compile(_TOLD_IN_SMALL.pattern, re.IGNORECASE)
+_BEHIND = r"[ -]{0,2}\(?(?:office|fax|mobile|cell|home|work|desk|direct|tel|phone)\b"
+_TOLD_BEHIND = re.compile(_BEHIND, re.IGNORECASE)
 _STREET_BEHIND = re.compile(r" [^\W\d_a-z]")
 FEWEST_DIGITS = 7
 """Digits that a phone number has at least: shorter ones are extensions and emergency calls."""
 _MOST_DIGITS = 15  # ITU-T E.164
+_SIGN = r"(?: ?[()/-]{1,2} ?|[ .])"
+# Seven digits in one run count with a prefix or where words say so, in several runs always.
+_PARTED = (rf"\d{{{run}}}{_SIGN}\d(?:{_BETWEEN}\d){{{FEWEST_DIGITS - 1 - run}}}" for run in range(1, FEWEST_DIGITS))
+HINTS = {
+    "PHONE": (
+        "|".join((*_PARTED, rf"\d{{7}}{_SIGN}\d|0\d{{6}}|\+\(?\d{{7}}")),
+        hints.of(rf"(?:{_PHONE_WORDS}).*\d{{7}}"),
+        hints.of(rf"\d{{7}}(?: ?(?:x|ext\.?|extension|#|;ext=) ?\d{{1,6}})?{_BEHIND}"),
+    )
+}
+"""See `hints`."""
 _TOLD_WITHIN = 45  # characters before the number
 
 
@@ -82,10 +96,12 @@ def _score(text: str, start: int, number: str, regions: tuple[str, ...]) -> floa
     digits = _NOT_DIGITS.sub("", main)
     if main.startswith(("+", "(+")):
         return 0.95 if len(digits) <= _MOST_DIGITS and _is_possible(main) else 0.0
+    if not regions or len(digits) > _MOST_DIGITS or _DATE.search(main):
+        return 0.0
     told = _told(text, start)
     if told == "other" and main.startswith(("0", "(0")) and len(_DIGITS.findall(main)) > 2:
         told = None  # set out as no order number is
-    if not regions or told == "other" or len(digits) > _MOST_DIGITS or _DATE.search(main):
+    if told == "other":
         return 0.0
     if told == "phone" or _TOLD_BEHIND.match(text, start + len(number)):
         return 0.9
@@ -108,7 +124,11 @@ def _is_set_out(number: str, behind: str) -> bool:
 
 def _told(text: str, start: int) -> str | None:
     """What the last word before the number that tells anything says of it."""
-    told = [match.lastgroup for match in _TOLD.finditer(text, max(start - _TOLD_WITHIN, 0), start)]
+    window = text[max(start - _TOLD_WITHIN - 1, 0) : start]
+    first = len(window) - min(start, _TOLD_WITHIN)
+    # Letters of any case are a third of the speed; beyond ASCII, small letters are not all that `re` takes for equal.
+    matches = _TOLD_IN_SMALL.finditer(window.lower(), first) if window.isascii() else _TOLD.finditer(window, first)
+    told = [match.lastgroup for match in matches]
     return told[-1] if told else None
 
 

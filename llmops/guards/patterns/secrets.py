@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from llmops.guards.patterns import hints
 from llmops.guards.spans import Span
 
 _ISSUED = re.compile(
@@ -44,6 +45,13 @@ _LONG_WORD = re.compile(r"\S{15}")
 """No key or token is shorter."""
 _LONG_WITH_DIGIT = re.compile(r"(?<![A-Za-z0-9_+/.~=-])(?=[A-Za-z0-9_+/.~=-]{16})[A-Za-z_+/.~=-]*+\d")
 _NAMES = ("key", "token", "secret", "bearer", "credential")
+HINTS = {
+    "SECRET": (
+        rf"://\S*:\S*@|-----BEGIN [A-Z0-9 ]*PRIVATE KEY|(?:{'|'.join(map(re.escape, _STEMS))})\S{{10}}",
+        hints.of(_NAMED.pattern),
+    )
+}
+"""See `hints`."""
 _LEAST_BITS = 3.0
 """Entropy of its characters, in bits each, that a value needs: words have less variety, digits of one number too."""
 
