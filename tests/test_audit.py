@@ -224,7 +224,7 @@ def test_only_the_owner_may_read_it(filled: Settings) -> None:
 
 
 def llmops(home: Path, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    environment = os.environ | {"LLMOPS_HOME": str(home), **variables}
+    environment = os.environ | {"LLMOPS_HOME": str(home), "LLMOPS_ENVIRONMENT": "development", **variables}
     return subprocess.run([LLMOPS, *words], cwd=home, env=environment, capture_output=True, text=True, check=False)
 
 
