@@ -52,7 +52,7 @@ def test_answers_are_those_of_the_service(client: httpx.Client, published: Setti
 
 
 def test_rows_that_cannot_be_answered_are_set_aside(published: Settings, tmp_path: Path) -> None:
-    source = write(tmp_path / "in.parquet", prompt=["Hi", "x" * 9_000, "", None, "word " * 1_500])
+    source = write(tmp_path / "in.parquet", prompt=["Hi", "x" * 9_000, "", None, "Where is my parcel? " * 400])
 
     made = generate_batch(source, f"{tmp_path}/out", config=CONFIG, settings=published)
 

@@ -60,8 +60,14 @@ def test_attack_is_answered_and_noted_where_that_is_wanted(serve: Serve, capfd: 
     client = serve(input_guard="log")
 
     assert client.post("/generate", json={"prompt": _ATTACK}).status_code == 200
-    told = "".join(capfd.readouterr())
-    assert "llmops.guard.input" in told
+    told = ""
+
+    def is_noted() -> bool:
+        nonlocal told
+        told += "".join(capfd.readouterr())
+        return "llmops.guard.input" in told
+
+    poll(is_noted)  # the line is written when the answer has gone
     assert "previous instructions" not in told
 
 
