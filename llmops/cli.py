@@ -169,9 +169,9 @@ def launch(
 
 def _seems_harmless(tokens: tuple[str, ...]) -> bool:
     """Whether words ask for help, name a group alone, or no command at all; whatever runs after all is checked then."""
-    if {"--help", "-h", "--version"} & set(tokens) or (len(tokens) < 2 and not {*tokens} & COMMANDS.keys()):
+    if {"--help", "-h", "--version"} & set(tokens) or not tokens or tokens[0] not in [*app]:
         return True
-    return tokens[0] not in [*app]
+    return len(tokens) == 1 and any(name.startswith(f"{tokens[0]} ") for name in COMMANDS)
 
 
 def arguments_from(tables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

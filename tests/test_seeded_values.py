@@ -74,6 +74,7 @@ def test_no_seeded_value_is_left_in_anything_that_is_made(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("LLMOPS_HOME", str(tmp_path))
+    monkeypatch.setenv("LLMOPS_ENVIRONMENT", "development")
     values = planted(count, seed=20261102)
 
     made = run_pipeline(tmp_path, tiny_model_folder, values, last)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
-TYPES = (
+PersonalDataType = Literal[
     "SECRET",
     "IBAN",
     "CARD",
@@ -23,9 +24,10 @@ TYPES = (
     "PHONE",
     "ADDRESS",
     "PERSON",
-)
+]
+TYPES: tuple[PersonalDataType, ...] = get_args(PersonalDataType)
 """Types of personal data, the strongest evidence first: it wins where two overlap."""
-_RANKS = {kind: rank for rank, kind in enumerate(TYPES)}
+_RANKS: dict[str, int] = {kind: rank for rank, kind in enumerate(TYPES)}
 _YIELDING = ("PHONE", "ADDRESS", "PERSON")
 """What is found by its look or its neighbours: it gives way to a stronger type, and keeps what is left of it."""
 

@@ -1,34 +1,12 @@
 """What to take out of the raw text."""
 
-from typing import Literal, Self
+from typing import Self
 
 from phonenumbers import SUPPORTED_REGIONS
 from pydantic import Field, field_validator, model_validator
 
 from llmops.config import StageConfig
-from llmops.guards.personal_data import TYPES
-
-PersonalDataType = Literal[
-    "SECRET",
-    "IBAN",
-    "CARD",
-    "EMAIL",
-    "SSN",
-    "NATIONAL_ID",
-    "IP",
-    "MAC",
-    "CRYPTO",
-    "DATE_OF_BIRTH",
-    "PASSWORD",
-    "PIN",
-    "ACCOUNT",
-    "PASSPORT",
-    "DRIVER_LICENSE",
-    "USERNAME",
-    "PHONE",
-    "ADDRESS",
-    "PERSON",
-]
+from llmops.guards.spans import TYPES, PersonalDataType
 
 
 class RedactConfig(StageConfig):

@@ -35,3 +35,13 @@ def lets_a_wrong_key_fall_back() -> None:
 def crashes() -> None:
     """Says nothing about access."""
     raise RuntimeError
+
+
+def has_one_more() -> None:
+    """The real program with a command that nobody thought about."""
+    cli.app.command(_nothing, name="drop-everything")
+    cli.main()
+
+
+def _nothing() -> None:
+    """Does nothing."""

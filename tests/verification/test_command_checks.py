@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from cyclopts import App
 
 from llmops.cli import app
 from llmops.governance.access.credentials import in_store
@@ -89,10 +88,12 @@ def test_an_open_door_is_found(
     assert program != "forgets_rollback" or {what for what, *_ in found} == {"rollback"}
 
 
-def test_a_command_that_nobody_thought_about_is_a_finding(tmp_path: Path) -> None:
-    program = App()
-    program.command(lambda: None, name="drop-everything")
+def test_a_command_that_nobody_thought_about_is_a_finding_and_an_admins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parent}:{PROJECT}")
 
-    checks = tried(tmp_path, list(commands_of(program)))
+    checks = tried(tmp_path, ["drop-everything"], "open_program:has_one_more")
 
-    assert ("drop-everything", "anyone", "no expectation") in failed(checks)
+    assert failed(checks) == {("drop-everything", "anyone", "no expectation")}
+    assert {item.who for item in checks if item.got == "let in"} == {"admin, good key"}
