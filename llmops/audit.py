@@ -26,10 +26,11 @@ from typing import Any, Literal
 import fsspec
 import structlog
 from filelock import FileLock, Timeout
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
 from llmops import digests, signing, storage
 from llmops.errors import AuditError, NotYet, Refused, SignatureError
+from llmops.records import Record
 from llmops.settings import Settings
 
 _BEFORE_THE_FIRST = "0" * 64
@@ -38,11 +39,7 @@ _LOCK_SECONDS = 30.0
 log = structlog.get_logger()
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Entry(_Record):
+class Entry(Record):
     """One line of the log."""
 
     sequence: int
@@ -72,7 +69,7 @@ class Entry(_Record):
         return digests.canonical_json(self.model_dump(mode="json")) + b"\n"
 
 
-class Head(_Record):
+class Head(Record):
     """The content of head.json: which line is the last."""
 
     sequence: int

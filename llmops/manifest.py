@@ -3,14 +3,14 @@
 from datetime import date, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
+from llmops.records import Record
 
 _WRITTEN_IF_SET = ("erasures", "suppressed_until")
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
+class _Record(Record):
     @model_serializer(mode="wrap")
     def _leave_out_what_never_happened(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without the fields about erasures where there was none: older manifests have the text they were signed as."""

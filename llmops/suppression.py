@@ -16,11 +16,11 @@ from datetime import datetime
 from functools import lru_cache
 
 import fsspec
-from pydantic import BaseModel, ConfigDict
 
 from llmops import artifacts, digests, signing, storage
 from llmops.errors import CorruptArtifactError, ErasedMeanwhileError, SignatureError
 from llmops.guards import pseudonyms
+from llmops.records import Record
 from llmops.settings import Settings
 
 RULE = "suppressed"
@@ -32,11 +32,7 @@ _PSEUDONYM = re.compile(r"<[A-Z_]+:([0-9a-f]{16})>")
 _FORMS_REMEMBERED = 100_000
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Entry(_Record):
+class Entry(Record):
     """One erased person."""
 
     sequence: int
@@ -46,7 +42,7 @@ class Entry(_Record):
     added_at: datetime
 
 
-class SuppressionList(_Record):
+class SuppressionList(Record):
     """The content of suppressed.json."""
 
     entries: tuple[Entry, ...] = ()

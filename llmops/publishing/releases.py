@@ -15,24 +15,20 @@ from typing import Annotated, Any
 import fsspec
 import structlog
 from cyclopts import Parameter
-from pydantic import BaseModel, ConfigDict
 
 from llmops import artifacts, signing
 from llmops.errors import ConfigurationError, CorruptArtifactError, SignatureError
 from llmops.manifest import Manifest
 from llmops.publishing import pointers
 from llmops.publishing.pointers import ChallengerPointer, Pointer
+from llmops.records import Record
 from llmops.settings import Settings
 
 RECORD = "release.json"
 log = structlog.get_logger()
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class BaseModelRecord(_Record):
+class BaseModelRecord(Record):
     """The foundation model that a release's adapter belongs to; its weights stay where they are in the lake."""
 
     path: str
@@ -43,7 +39,7 @@ class BaseModelRecord(_Record):
     """SHA-256 of each file by name, so that the release's signature covers the weights as well."""
 
 
-class ReleaseRecord(_Record):
+class ReleaseRecord(Record):
     """The content of release.json: what serving needs to know beside the files."""
 
     version: str

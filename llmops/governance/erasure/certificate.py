@@ -3,20 +3,16 @@
 from datetime import datetime
 
 import fsspec
-from pydantic import BaseModel, ConfigDict
 
 from llmops import artifacts, digests, signing, storage, suppression
 from llmops.errors import CorruptArtifactError, MissingArtifactError
+from llmops.records import Record
 from llmops.settings import Settings
 
 _KIND = b"llmops erasure certificate\n"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class ModelVersions(_Record):
+class ModelVersions(Record):
     """Models that learnt from the person; what they hold of it is not erased but trained anew."""
 
     adapters: tuple[str, ...]
@@ -27,14 +23,14 @@ class ModelVersions(_Record):
     """Versions whose training set was replaced since, so that nobody can tell."""
 
 
-class StoreReport(_Record):
+class StoreReport(Record):
     """What became of the person in one store; counts are of rows, lines, entries or values."""
 
     found: int
     left: int
 
 
-class Certificate(_Record):
+class Certificate(Record):
     """What was erased when, without a word that would tell who it was."""
 
     sequence: int

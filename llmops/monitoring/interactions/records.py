@@ -10,19 +10,14 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StrictBool,
     model_validator,
 )
 
 from llmops.monitoring.interactions.answer_ids import PATTERN
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+from llmops.records import Record
 
 
 def _without_surrogates(value: object) -> object:
@@ -44,7 +39,7 @@ Text = Annotated[str, BeforeValidator(_without_surrogates)]
 Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
-class Exchange(_Record):
+class Exchange(Record):
     """One answer and what it was made from."""
 
     kind: Literal["exchange"] = "exchange"
@@ -64,7 +59,7 @@ class Exchange(_Record):
     answer: Text | None = None
 
 
-class Feedback(_Record):
+class Feedback(Record):
     """What the reader of an answer said about it."""
 
     kind: Literal["feedback"] = "feedback"
@@ -88,7 +83,7 @@ def texts_of(record: Exchange | Feedback) -> dict[str, str]:
     return {name: text for name, text in found.items() if text is not None}
 
 
-class Line(_Record):
+class Line(Record):
     """One line of a spool file."""
 
     version: Literal[1] = 1
