@@ -1,6 +1,5 @@
 """The shop, made once by the real stages, and put back as it was for every test."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,7 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def made(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def made(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The shop as the stages leave it. Not to be used by tests: they change it."""
     root = tmp_path_factory.mktemp("erasure")
     with pytest.MonkeyPatch.context() as patch:
@@ -36,11 +35,13 @@ def made(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         shop.run_lines(shop.MODEL, recipe, settings, shop.AS_OF)
         shop.leave_traces(settings)
         shop.save(settings.home)
-        yield Site(settings, recipe)
+    return Site(settings, recipe)
 
 
 @pytest.fixture
-def site(made: Site) -> Site:
+def site(made: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     """The shop as the stages have left it."""
+    monkeypatch.setenv("LLMOPS_HOME", str(made.settings.home))
+    monkeypatch.setenv("LLMOPS_ENVIRONMENT", "development")
     shop.put_back(made.settings.home)
     return made
